@@ -1,0 +1,123 @@
+"""What Hummingbot reads to know VALR: fees, key prompts, options, sub-domains and the pair filter.
+
+This module is imported by the folder scan of ``AllConnectorSettings`` while the client is half initialised: it imports
+nothing beyond Hummingbot's configuration types, since a ``ModuleNotFoundError`` here hides the connector silently.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator
+
+from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.core.data_type.trade_fee import TradeFeeSchema
+
+CENTRALIZED = True
+EXAMPLE_PAIR = "BTC-ZAR"
+
+# Published 2026 lowest tier of ZAR pairs: taker 0.35 % (valr-api.md 7). Real rates are fetched from the account;
+# the fee leaves the currency received, on both sides.
+DEFAULT_FEES = TradeFeeSchema(
+    maker_percent_fee_decimal=Decimal("0.0018"),
+    taker_percent_fee_decimal=Decimal("0.0035"),
+    buy_percent_fee_deducted_from_returns=True,
+)
+
+
+def _connect_key(prompt: str, *, secure: bool = True) -> dict[str, Any]:
+    return {"prompt": prompt, "is_secure": secure, "is_connect_key": True, "prompt_on_new": True}
+
+
+def _option(prompt: str) -> dict[str, Any]:
+    return {"prompt": prompt, "is_secure": False, "is_connect_key": False, "prompt_on_new": False}
+
+
+class _ValrOptions(BaseConnectorConfigMap):
+    """Options of the connector, kept in ``conf/connectors/<connector>.yml``; no client asks for them.
+
+    Each may also be written with the prefix of the constructor's keyword (``valr_order_entry`` for ``order_entry``).
+    """
+
+    # With this field Hummingbot hands the whole map to the constructor as `connector_configuration`.
+    receive_connector_configuration: bool = Field(default=True, json_schema_extra=_option("Pass the options on"))
+    sub_account_id: str = Field(
+        default="",
+        pattern=r"^[0-9]*$",
+        validation_alias=AliasChoices("sub_account_id", "valr_sub_account_id"),
+        json_schema_extra=_option("VALR sub-account id (only with a key of the primary account)"),
+    )
+    order_entry: Literal["websocket", "rest"] = Field(
+        default="websocket",
+        validation_alias=AliasChoices("order_entry", "valr_order_entry"),
+        json_schema_extra=_option("Channel for placing and cancelling orders (websocket/rest)"),
+    )
+    book_feed: Literal["l1", "full", "aggregated"] = Field(
+        default="l1",
+        validation_alias=AliasChoices("book_feed", "valr_book_feed"),
+        json_schema_extra=_option("Order book feed (l1/full/aggregated)"),
+    )
+    cancel_on_disconnect: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("cancel_on_disconnect", "valr_cancel_on_disconnect"),
+        json_schema_extra=_option("Let VALR cancel every order of the account when the account socket drops"),
+    )
+
+    @field_validator("sub_account_id", mode="before")
+    @classmethod
+    def _accept_unquoted_digits(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value
+
+
+class ValrConfigMap(_ValrOptions):
+    """Keys and options of ``valr``."""
+
+    connector: str = CONSTANTS.EXCHANGE_NAME
+    valr_api_key: SecretStr = Field(default=..., json_schema_extra=_connect_key("Enter your VALR API key"))
+    valr_api_secret: SecretStr = Field(default=..., json_schema_extra=_connect_key("Enter your VALR API secret"))
+    model_config = ConfigDict(title=CONSTANTS.EXCHANGE_NAME)
+
+
+class ValrLoopbackConfigMap(_ValrOptions):
+    """Keys and options of ``valr_loopback``, the VALR stand-in on this machine (``python -m valr_loopback``)."""
+
+    connector: str = CONSTANTS.LOOPBACK_DOMAIN
+    valr_loopback_api_key: SecretStr = Field(
+        default=..., json_schema_extra=_connect_key("Enter the API key that the loopback exchange printed")
+    )
+    valr_loopback_api_secret: SecretStr = Field(
+        default=..., json_schema_extra=_connect_key("Enter the API secret that the loopback exchange printed")
+    )
+    valr_loopback_url: str = Field(
+        default=CONSTANTS.LOOPBACK_URL,
+        json_schema_extra=_connect_key(
+            f"Enter the address of the loopback exchange (usually {CONSTANTS.LOOPBACK_URL})", secure=False
+        ),
+    )
+    model_config = ConfigDict(title=CONSTANTS.LOOPBACK_DOMAIN)
+
+    @field_validator("valr_loopback_url")
+    @classmethod
+    def _require_http_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError(f"'{value}' is not an http address such as {CONSTANTS.LOOPBACK_URL}")
+        return value.rstrip("/")
+
+
+KEYS = ValrConfigMap.model_construct()
+
+OTHER_DOMAINS = [CONSTANTS.LOOPBACK_DOMAIN]
+OTHER_DOMAINS_PARAMETER = {CONSTANTS.LOOPBACK_DOMAIN: CONSTANTS.LOOPBACK_DOMAIN}
+OTHER_DOMAINS_EXAMPLE_PAIR = {CONSTANTS.LOOPBACK_DOMAIN: EXAMPLE_PAIR}
+OTHER_DOMAINS_DEFAULT_FEES = {CONSTANTS.LOOPBACK_DOMAIN: DEFAULT_FEES}
+OTHER_DOMAINS_KEYS = {CONSTANTS.LOOPBACK_DOMAIN: ValrLoopbackConfigMap.model_construct()}
+
+
+def is_exchange_information_valid(exchange_info: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``/v1/public/pairs`` is a spot pair that can be traded now.
+
+    A perpetual carries the same base and quote as its spot pair and differs by ``currencyPairType`` only
+    (valr-api.md 1.3).
+    """
+    return exchange_info.get("currencyPairType") == CONSTANTS.SPOT and exchange_info.get("active") is True

@@ -1,0 +1,191 @@
+"""Addresses, the assistants factory, server time, and the one REST helper with VALR's error family."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_messages import ApiError, parse_api_error, parse_server_time
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+REQUEST_DEADLINE = 10.0
+# VALR answered 403 to requests without these (valr-api.md 1.1).
+REQUEST_HEADERS = {"Content-Type": "application/json", "User-Agent": "hummingbot-valr"}
+
+
+class ValrRequestError(OSError):
+    """A REST request that brought no usable answer; ``executed`` says what may have happened on the exchange.
+
+    It derives from ``OSError`` because Hummingbot's base class treats that as a failed request.
+    """
+
+
+class ValrRefusedError(ValrRequestError):
+    """VALR answered with an error of its own: the request was not executed."""
+
+    def __init__(self, method: str, path: str, status: int, error: ApiError) -> None:
+        super().__init__(f"VALR refused {method} {path}: {error.describe()} (HTTP {status})")
+        self.status = status
+        self.error = error
+
+    @property
+    def code(self) -> int | None:
+        """VALR's error number, None when the body carried none."""
+        return self.error.code
+
+
+class ValrNotSentError(ValrRequestError):
+    """The request never left: no connection could be made. It was certainly not executed."""
+
+
+class ValrRateLimitedError(ValrRequestError):
+    """VALR refused the request for its rate (HTTP 429). It was not executed.
+
+    ``retry_after`` is the server's own advice in seconds, when it gave one.
+    """
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ValrUnknownOutcomeError(ValrRequestError):
+    """A time-out, a dropped connection, a 5xx or an unreadable body: the request may have been executed or not."""
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where VALR, or its stand-in, listens."""
+
+    rest_url: str
+    websocket_url: str
+
+    @classmethod
+    def for_domain(cls, domain: str, url: str | None = None) -> "Endpoints":
+        """Return the addresses of ``domain``; ``url`` replaces the loopback exchange's default address."""
+        if domain != CONSTANTS.LOOPBACK_DOMAIN:
+            return cls(CONSTANTS.REST_URL, CONSTANTS.WEBSOCKET_URL)
+        rest_url = (url or CONSTANTS.LOOPBACK_URL).rstrip("/")
+        return cls(rest_url, rest_url.replace("http", "ws", 1))
+
+    def socket(self, path: str) -> str:
+        """Return the address of the socket at ``path``."""
+        return self.websocket_url + path
+
+
+def public_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> str:
+    """Return the full address of a public path."""
+    return Endpoints.for_domain(domain).rest_url + path_url
+
+
+def private_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> str:
+    """Return the full address of a signed path: VALR keeps both on one host."""
+    return public_rest_url(path_url, domain)
+
+
+def build_api_factory(throttler: AsyncThrottlerBase | None = None, auth: AuthBase | None = None) -> WebAssistantsFactory:
+    """Return Hummingbot's assistants factory for VALR."""
+    return WebAssistantsFactory(throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS), auth=auth)
+
+
+async def get_current_server_time(
+    throttler: AsyncThrottlerBase | None = None,
+    domain: str = CONSTANTS.DEFAULT_DOMAIN,
+    rest_url: str | None = None,
+) -> float:
+    """Return VALR's clock in milliseconds, the unit Hummingbot's time synchronizer expects."""
+    client = ValrRestClient(build_api_factory(throttler), rest_url or Endpoints.for_domain(domain).rest_url)
+    return parse_server_time(await client.request(RESTMethod.GET, CONSTANTS.SERVER_TIME_PATH)) * 1000
+
+
+class ValrRestClient:
+    """One REST call at a time: encode, sign, send within a deadline, decode, and name every failure.
+
+    :param rest_url: scheme and host, without a path
+    """
+
+    def __init__(self, factory: WebAssistantsFactory, rest_url: str) -> None:
+        self._factory = factory
+        self._rest_url = rest_url
+
+    async def request(
+        self,
+        method: RESTMethod,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
+        signed: bool = False,
+        limit_id: str | None = None,
+        headers: dict[str, str] | None = None,
+        url: str | None = None,
+        deadline: float = REQUEST_DEADLINE,
+    ) -> Any:
+        """Return the decoded JSON body, or None when a success carries none (VALR's v1 cancel).
+
+        :raises ValrRefusedError: VALR said no, with a code and a text; not executed
+        :raises ValrRateLimitedError: HTTP 429; not executed
+        :raises ValrNotSentError: no connection; not executed
+        :raises ValrUnknownOutcomeError: anything else; the request may or may not have been executed
+        """
+        assistant = await self._factory.get_rest_assistant()
+        target = str(URL(url or self._rest_url + path).update_query(params or {}))
+        try:
+            async with asyncio.timeout(deadline):
+                response = await assistant.execute_request_and_get_response(
+                    url=target,
+                    throttler_limit_id=limit_id or _limit_id(path, signed),
+                    data=body,
+                    method=method,
+                    is_auth_required=signed,
+                    return_err=True,
+                    headers={**REQUEST_HEADERS, **(headers or {})},
+                )
+                text = await response.text()
+        except aiohttp.ClientConnectorError as error:
+            raise ValrNotSentError(f"cannot connect for {method.value} {path}: {error}") from error
+        except TimeoutError as error:
+            raise ValrUnknownOutcomeError(f"no answer to {method.value} {path} within {deadline:g} s") from error
+        except (aiohttp.ClientError, ConnectionError, UnicodeDecodeError) as error:
+            raise ValrUnknownOutcomeError(
+                f"no usable answer to {method.value} {path}: {type(error).__name__} {error}"
+            ) from error
+        return _decode(method.value, path, response.status, response.headers or {}, text)
+
+
+def _limit_id(path: str, signed: bool) -> str:
+    if path == CONSTANTS.SERVER_TIME_PATH:
+        return CONSTANTS.TIME_LIMIT_ID
+    return CONSTANTS.PRIVATE_LIMIT_ID if signed else CONSTANTS.PUBLIC_LIMIT_ID
+
+
+def _decode(method: str, path: str, status: int, headers: Any, text: str) -> Any:
+    if status == 429:
+        raise ValrRateLimitedError(
+            f"VALR's rate limit refused {method} {path}", _retry_after(str(headers.get("Retry-After", "")))
+        )
+    try:
+        content = json.loads(text) if text.strip() else None
+    except json.JSONDecodeError as error:
+        raise ValrUnknownOutcomeError(f"{method} {path} was answered with HTTP {status} and no JSON") from error
+    error_body = parse_api_error(content)
+    if status >= 500:
+        detail = f": {error_body.describe()}" if error_body else ""
+        raise ValrUnknownOutcomeError(f"{method} {path} was answered with HTTP {status}{detail}")
+    if error_body is not None:
+        raise ValrRefusedError(method, path, status, error_body)
+    if status >= 400:
+        raise ValrRefusedError(method, path, status, ApiError(code=None, message=""))
+    return content
+
+
+def _retry_after(text: str) -> float | None:
+    return float(text) if text.isdigit() else None
