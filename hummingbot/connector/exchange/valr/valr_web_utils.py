@@ -91,7 +91,9 @@ def private_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> s
     return public_rest_url(path_url, domain)
 
 
-def build_api_factory(throttler: AsyncThrottlerBase | None = None, auth: AuthBase | None = None) -> WebAssistantsFactory:
+def build_api_factory(
+    throttler: AsyncThrottlerBase | None = None, auth: AuthBase | None = None
+) -> WebAssistantsFactory:
     """Return Hummingbot's assistants factory for VALR."""
     return WebAssistantsFactory(throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS), auth=auth)
 

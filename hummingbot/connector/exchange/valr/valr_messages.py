@@ -1,0 +1,572 @@
+"""Everything VALR says about an account, parsed once into typed, immutable messages (valr-api.md 1.2, 3, 4).
+
+Pure: text and decoded JSON in, values out. A message that cannot be read becomes an :class:`Unreadable` that carries
+whatever ids could be saved, so that the order it speaks of can be looked up; it never raises into a socket's loop.
+Market data frames are the order book's business (``valr_order_book``).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Annotated, Any
+
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+
+_GROUPED = re.compile(r"^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
+_DECIMAL_COMMA = re.compile(r"^-?0,\d+$")
+
+
+# --- Fields -----------------------------------------------------------------------------------------------------------
+def parse_number(value: Any) -> Decimal:
+    """Return ``value`` (decimal text, or a JSON number) as an exact, finite ``Decimal``.
+
+    VALR's pages print ``114,953`` and ``0,00102078`` (valr-api.md 4.3): the first is grouping, the second a decimal
+    comma. Any other comma is refused rather than guessed at.
+
+    :raises ValueError: not a finite decimal number
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise ValueError("not a number")
+    text = str(value).strip()
+    if "," in text:
+        if _GROUPED.match(text):
+            text = text.replace(",", "")
+        elif _DECIMAL_COMMA.match(text):
+            text = text.replace(",", ".")
+        else:
+            raise ValueError("a comma of unclear meaning")
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not a decimal number") from None
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    return number
+
+
+def format_number(number: Decimal) -> str:
+    """Return ``number`` as VALR wants it: plain decimal text, no exponent, no trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def parse_time(value: Any) -> float:
+    """Return ISO-8601 text with 0 to 9 fraction digits as Unix seconds; text without a zone is UTC.
+
+    :raises ValueError: not such a text
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value if value < 1e11 else value / 1000
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    moment = datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _named(key: str) -> Callable[[Any], str]:
+    # Older messages, and one client's types, give an object where the text is expected.
+    return lambda value: _text(value.get(key) if isinstance(value, Mapping) else value)
+
+
+Number = Annotated[Decimal, BeforeValidator(parse_number)]
+Time = Annotated[float, BeforeValidator(parse_time)]
+Text = Annotated[str, BeforeValidator(_text)]
+SymbolText = Annotated[str, BeforeValidator(_named("symbol"))]
+CurrencyText = Annotated[str, BeforeValidator(_named("shortName"))]
+Side = Annotated[str, BeforeValidator(lambda value: _text(value).lower())]
+
+
+class OrderWord(Enum):
+    """What VALR's many status words come down to (valr-api.md 6.1)."""
+
+    OPEN = "open"
+    PARTIALLY_FILLED = "partially filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the order has ended for good."""
+        return self in (OrderWord.FILLED, OrderWord.CANCELLED, OrderWord.FAILED, OrderWord.EXPIRED)
+
+
+_WORDS = {
+    "placed": OrderWord.OPEN,
+    "active": OrderWord.OPEN,
+    "open": OrderWord.OPEN,
+    "new": OrderWord.OPEN,
+    "ordermodified": OrderWord.OPEN,
+    "orderpricehasbeenmodifiedduetoslippagelimits": OrderWord.OPEN,
+    "repricedduetoslippage": OrderWord.OPEN,
+    "partiallyfilled": OrderWord.PARTIALLY_FILLED,
+    "filled": OrderWord.FILLED,
+    "liquidationorderfilled": OrderWord.FILLED,
+    "cancelled": OrderWord.CANCELLED,
+    "canceled": OrderWord.CANCELLED,
+    "partiallyfilledandcancelledduetoslippage": OrderWord.CANCELLED,
+    "partiallyfilledduetoslippage": OrderWord.CANCELLED,
+    "failed": OrderWord.FAILED,
+    "rejected": OrderWord.FAILED,
+    "expired": OrderWord.EXPIRED,
+}
+
+
+def order_word(text: str) -> OrderWord:
+    """Return the meaning of a status word in any of its spellings (``Partially Filled``, ``PARTIALLY_FILLED``)."""
+    return _WORDS.get(re.sub(r"[\s_-]", "", text).lower(), OrderWord.UNKNOWN)
+
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+class Message(BaseModel):
+    """A message off the wire: immutable, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class ApiError(Message):
+    """An error body, REST's or a socket reply's: ``{"code":-21,"message":"..."}`` (valr-api.md 1.5)."""
+
+    code: int | None = None
+    message: Text = ""
+    validation_errors: Any = Field(default=None, validation_alias="validationErrors")
+
+    def describe(self) -> str:
+        """Return code, text and the fields VALR complained about, in one line."""
+        parts = [self.message.strip() or "no reason given"]
+        errors = self.validation_errors
+        rows = errors.get("errors", []) if isinstance(errors, Mapping) else errors
+        if isinstance(rows, list):
+            parts += [str(row.get("message", row)) if isinstance(row, Mapping) else str(row) for row in rows]
+        return "; ".join(parts) if self.code is None else f"{'; '.join(parts)} [{self.code}]"
+
+
+class OrderReport(Message):
+    """The state of one order: ORDER_STATUS_UPDATE, a REST status, a history row or an open-order row."""
+
+    order_id: Text = Field(validation_alias="orderId", min_length=1)
+    client_order_id: Text = Field(default="", validation_alias="customerOrderId")
+    symbol: SymbolText = Field(default="", validation_alias="currencyPair")
+    status: Text = Field(default="", validation_alias=AliasChoices("orderStatusType", "status"))
+    price: Number | None = Field(default=None, validation_alias=AliasChoices("originalPrice", "price"))
+    original_quantity: Number | None = Field(default=None, validation_alias="originalQuantity")
+    remaining_quantity: Number | None = Field(
+        default=None, validation_alias=AliasChoices("remainingQuantity", "quantity")
+    )
+    executed_quantity: Number | None = Field(default=None, validation_alias="totalExecutedQuantity")
+    side: Side = Field(default="", validation_alias=AliasChoices("orderSide", "side"))
+    time_in_force: Text = Field(default="", validation_alias="timeInForce")
+    failed_reason: Text = Field(default="", validation_alias="failedReason")
+    updated_at: Time | None = Field(default=None, validation_alias=AliasChoices("orderUpdatedAt", "updatedAt"))
+
+    @property
+    def word(self) -> OrderWord:
+        """The meaning of ``status``."""
+        return order_word(self.status)
+
+    @property
+    def filled_quantity(self) -> Decimal | None:
+        """How much has been executed in all, None when the message does not say."""
+        if self.executed_quantity is not None:
+            return self.executed_quantity
+        if self.original_quantity is None or self.remaining_quantity is None:
+            return None
+        return self.original_quantity - self.remaining_quantity
+
+
+class OpenOrders(Message):
+    """All open orders of the account; evidence that the listed are open, never that the others are not."""
+
+    orders: tuple[OrderReport, ...]
+    unreadable: int = 0
+
+
+class OrderProcessed(Message):
+    """ORDER_PROCESSED: the outcome of a placement attempt."""
+
+    order_id: Text = Field(validation_alias="orderId", min_length=1)
+    client_order_id: Text = Field(default="", validation_alias="customerOrderId")
+    success: bool
+    failure_reason: Text = Field(default="", validation_alias="failureReason")
+
+
+class AccountTrade(Message):
+    """One fill of ours: NEW_ACCOUNT_TRADE or a trade history row. A negative fee is a maker reward."""
+
+    trade_id: Text = Field(validation_alias="id", min_length=1)
+    order_id: Text = Field(validation_alias="orderId", min_length=1)
+    client_order_id: Text = Field(default="", validation_alias="customerOrderId")
+    symbol: SymbolText = Field(default="", validation_alias="currencyPair")
+    price: Annotated[Number, Field(gt=0)]
+    quantity: Annotated[Number, Field(gt=0)]
+    side: Side = ""
+    traded_at: Time = Field(validation_alias="tradedAt")
+    fee: Number = Decimal(0)
+    fee_currency: CurrencyText = Field(default="", validation_alias="feeCurrency")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reward_is_negative_fee(cls, row: Any) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        fields = {key: value for key, value in row.items() if value is not None}
+        if "makerReward" in fields:
+            reward = parse_number(fields["makerReward"])
+            if reward:
+                fields["fee"] = -reward
+                fields["feeCurrency"] = fields.get("makerRewardCurrency")
+        return fields
+
+    @model_validator(mode="after")
+    def _a_fee_needs_its_currency(self) -> "AccountTrade":
+        if self.fee and not self.fee_currency:
+            raise ValueError("a fee without a currency")
+        return self
+
+
+class OrderFailure(Message):
+    """FAILED_ORDER or FAILED_CANCEL_ORDER: something about an order failed, without saying what is true now."""
+
+    order_id: Text = Field(default="", validation_alias="orderId")
+    client_order_id: Text = Field(default="", validation_alias="customerOrderId")
+    message: Text = ""
+
+
+class CancelFailed(OrderFailure):
+    """FAILED_CANCEL_ORDER: a cancel was not done."""
+
+
+class PlacementFailed(OrderFailure):
+    """FAILED_ORDER: a placement failed."""
+
+
+class ModifyOutcome(Message):
+    """MODIFY_ORDER_OUTCOME; the connector never modifies, but the account's owner may."""
+
+    order_id: Text = Field(default="", validation_alias="orderId")
+    client_order_id: Text = Field(default="", validation_alias="customerOrderId")
+    success: bool = False
+
+
+class Balance(Message):
+    """The balance of one asset, absolute: a BALANCE_UPDATE or a REST row."""
+
+    asset: CurrencyText = Field(validation_alias="currency", min_length=1)
+    available: Number
+    total: Number
+    updated_at: Time | None = Field(default=None, validation_alias="updatedAt")
+
+
+class CommandReply(Message):
+    """The answer to a socket command: received, refused, or over the rate. An acceptance is not a state."""
+
+    kind: str
+    command: str
+    client_msg_id: Text = Field(default="", validation_alias="clientMsgId")
+    order_id: Text = Field(default="", validation_alias=AliasPath("data", "orderId"))
+    requested: bool | None = Field(default=None, validation_alias=AliasPath("data", "requested"))
+    error: ApiError | None = None
+
+    @property
+    def rate_limited(self) -> bool:
+        """Whether VALR dropped the command for its rate, unexecuted."""
+        return self.kind == CONSTANTS.RATE_LIMIT_EXCEEDED
+
+
+class Authenticated(Message):
+    """The first frame of a good account socket."""
+
+
+class Control(Message):
+    """PONG, SUBSCRIBED and the like: no news about the account."""
+
+    kind: str
+    message: Text = ""
+
+
+class SocketError(Message):
+    """ERROR or UNAUTHORIZED on the account socket."""
+
+    kind: str
+    message: Text = ""
+
+
+class Unknown(Message):
+    """A frame of a type this connector has never heard of."""
+
+    kind: str
+
+
+class Unreadable(Message):
+    """A frame or row of a known type that could not be read, with the ids that could."""
+
+    kind: str
+    problem: str
+    order_id: str = ""
+    client_order_id: str = ""
+
+
+AccountMessage = (
+    OrderReport
+    | OpenOrders
+    | OrderProcessed
+    | AccountTrade
+    | CancelFailed
+    | PlacementFailed
+    | ModifyOutcome
+    | Balance
+    | CommandReply
+    | Authenticated
+    | Control
+    | SocketError
+    | Unknown
+    | Unreadable
+)
+
+_EVENTS: dict[
+    str,
+    type[Balance | OrderProcessed | OrderReport | AccountTrade | PlacementFailed | CancelFailed | ModifyOutcome],
+] = {
+    CONSTANTS.BALANCE_UPDATE: Balance,
+    CONSTANTS.ORDER_PROCESSED: OrderProcessed,
+    CONSTANTS.ORDER_STATUS_UPDATE: OrderReport,
+    CONSTANTS.NEW_ACCOUNT_TRADE: AccountTrade,
+    CONSTANTS.FAILED_ORDER: PlacementFailed,
+    CONSTANTS.FAILED_CANCEL_ORDER: CancelFailed,
+    CONSTANTS.MODIFY_ORDER_OUTCOME: ModifyOutcome,
+}
+_CONTROLS = frozenset(
+    {
+        CONSTANTS.PONG,
+        CONSTANTS.SUBSCRIBED,
+        CONSTANTS.UNSUBSCRIBED,
+        CONSTANTS.UNSUPPORTED,
+        CONSTANTS.NO_SUBSCRIPTIONS,
+    }
+)
+
+
+# --- Account socket ---------------------------------------------------------------------------------------------------
+def parse_account_frame(frame: Any) -> AccountMessage:
+    """Return the message in one decoded frame of the account socket (valr-api.md 4.3, 4.4)."""
+    if not isinstance(frame, Mapping) or not isinstance(frame.get("type"), str):
+        return Unreadable(kind="frame", problem="no type")
+    kind: str = frame["type"]
+    if kind in _EVENTS:
+        return _read(_EVENTS[kind], kind, frame.get("data"))
+    if kind == CONSTANTS.OPEN_ORDERS_UPDATE:
+        return _parse_open_orders_event(frame.get("data"))
+    if kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED:
+        return parse_command_reply(frame)
+    if kind == CONSTANTS.AUTHENTICATED:
+        return Authenticated()
+    if kind in _CONTROLS or kind in CONSTANTS.IGNORED_ACCOUNT_EVENTS:
+        return Control(kind=kind, message=_any_text(frame))
+    if kind in (CONSTANTS.ERROR, CONSTANTS.UNAUTHORIZED):
+        return SocketError(kind=kind, message=_any_text(frame))
+    return Unknown(kind=kind)
+
+
+def parse_command_reply(frame: Mapping[str, Any]) -> CommandReply | Unreadable:
+    """Return the reply in ``frame``; the layout of refusals is not published, so any text found is its reason."""
+    kind: str = frame["type"]
+    data = frame.get("data")
+    if kind == CONSTANTS.RATE_LIMIT_EXCEEDED:
+        command = _text(data.get("requestType")) if isinstance(data, Mapping) else ""
+    else:
+        command = CONSTANTS.COMMAND_REPLIES[kind]
+    fields: dict[str, Any] = {**frame, "kind": kind, "command": command}
+    error = frame.get("error")
+    if isinstance(error, Mapping):
+        fields["error"] = error
+    elif error is not None or kind.startswith("INVALID_"):
+        fields["error"] = {"message": _any_text(frame) or kind}
+    return _read(CommandReply, kind, fields)
+
+
+def _any_text(frame: Mapping[str, Any]) -> str:
+    data = frame.get("data")
+    nested = data.get("message") if isinstance(data, Mapping) else data
+    for candidate in (frame.get("message"), frame.get("error"), nested):
+        if isinstance(candidate, str) and candidate:
+            return candidate
+    return ""
+
+
+def _parse_open_orders_event(data: Any) -> OpenOrders | Unreadable:
+    # The mirror's layout wraps the list in an object (valr-api.md 4.3).
+    rows = data.get("orders") if isinstance(data, Mapping) else data
+    return parse_open_orders(rows)
+
+
+def parse_open_orders(rows: Any) -> OpenOrders | Unreadable:
+    """Return the open orders of a list; rows that cannot be read are counted and left out: absence proves nothing."""
+    if not isinstance(rows, list):
+        return Unreadable(kind=CONSTANTS.OPEN_ORDERS_UPDATE, problem="not a list")
+    orders = _readable(OrderReport, CONSTANTS.OPEN_ORDERS_UPDATE, rows)
+    return OpenOrders(orders=orders, unreadable=len(rows) - len(orders))
+
+
+# --- REST bodies ------------------------------------------------------------------------------------------------------
+def parse_api_error(content: Any) -> ApiError | None:
+    """Return the error that a decoded body is, None when it is none: an error is told by its ``code``."""
+    if not isinstance(content, Mapping) or not isinstance(content.get("code"), int):
+        return None
+    error = _read(ApiError, "error", content)
+    return error if isinstance(error, ApiError) else ApiError(code=content["code"])
+
+
+def parse_order_report(content: Any) -> OrderReport | Unreadable:
+    """Return the order of a status lookup."""
+    return _read(OrderReport, "order status", content)
+
+
+def parse_order_history(rows: Any) -> OrderReport | Unreadable | None:
+    """Return the newest state in an order's detailed history, None when VALR knows no such order."""
+    if not isinstance(rows, list):
+        return Unreadable(kind="order history", problem="not a list")
+    return _read(OrderReport, "order history", rows[0]) if rows else None
+
+
+def parse_trades(rows: Any) -> tuple[AccountTrade | Unreadable, ...]:
+    """Return the rows of a trade history, newest first as VALR sends them.
+
+    :raises ValueError: the body is no list
+    """
+    return tuple(_read(AccountTrade, "trade history", row) for row in _list(rows, "trade history"))
+
+
+def parse_balances(rows: Any) -> tuple[Balance, ...]:
+    """Return every balance.
+
+    :raises ValueError: the body is no list, or a row cannot be read: an asset must not vanish by a misreading
+    """
+    balances = [_read(Balance, "balance", row) for row in _list(rows, "balances")]
+    for balance in balances:
+        if isinstance(balance, Unreadable):
+            raise ValueError(f"a balance row cannot be read: {balance.problem}")
+    return tuple(balance for balance in balances if isinstance(balance, Balance))
+
+
+class TradingFee(Message):
+    """The account's own rates for one pair, in percent points (0.08 = 0.08 %)."""
+
+    symbol: Text = Field(validation_alias="currencyPair", min_length=1)
+    maker_percent: Number | None = Field(default=None, validation_alias="makerPercentage")
+    taker_percent: Number | None = Field(default=None, validation_alias="takerPercentage")
+
+
+def parse_trading_fees(rows: Any) -> tuple[TradingFee, ...]:
+    """Return the rates of every pair that has both; a pair without has no order book for this account.
+
+    :raises ValueError: the body is no list
+    """
+    fees = _readable(TradingFee, "trading fee", _list(rows, "trading fees"))
+    return tuple(fee for fee in fees if fee.maker_percent is not None and fee.taker_percent is not None)
+
+
+class PairRules(Message):
+    """One row of ``/v1/public/pairs``: what may be traded and in which steps (valr-api.md 3.1)."""
+
+    symbol: Text = Field(min_length=1)
+    base: Text = Field(validation_alias="baseCurrency", min_length=1)
+    quote: Text = Field(validation_alias="quoteCurrency", min_length=1)
+    min_base: Number = Field(validation_alias="minBaseAmount")
+    max_base: Number = Field(validation_alias="maxBaseAmount")
+    min_quote: Number = Field(validation_alias="minQuoteAmount")
+    max_quote: Number | None = Field(default=None, validation_alias="maxQuoteAmount")
+    tick_size: Annotated[Number, Field(validation_alias="tickSize", gt=0)]
+    base_decimals: Annotated[int, Field(validation_alias="baseDecimalPlaces", ge=0, le=18)]
+
+    @property
+    def step(self) -> Decimal:
+        """The step of quantities: ``10^-baseDecimalPlaces``, not the minimum (valr-api.md 1.3)."""
+        return Decimal(1).scaleb(-self.base_decimals)
+
+
+def parse_pair_rules(row: Any) -> PairRules:
+    """Return the rules of one pair.
+
+    :raises ValueError: a field is missing or senseless; names the fields
+    """
+    rules = _read(PairRules, "pair", row)
+    if isinstance(rules, Unreadable):
+        raise ValueError(rules.problem)
+    return rules
+
+
+class MarketSummary(Message):
+    """The last price of one pair; ``"0"`` on a pair without trades."""
+
+    symbol: Text = Field(validation_alias="currencyPair", min_length=1)
+    last_price: Number = Field(validation_alias="lastTradedPrice")
+
+
+def parse_market_summaries(rows: Any) -> tuple[MarketSummary, ...]:
+    """Return every readable summary, of a list or of a single object.
+
+    :raises ValueError: the body is neither
+    """
+    content = [rows] if isinstance(rows, Mapping) else rows
+    return _readable(MarketSummary, "market summary", _list(content, "market summary"))
+
+
+def parse_placed_order_id(content: Any) -> str:
+    """Return the order id of an accepted placement, ``""`` when the body names none."""
+    identifier = content.get("id") if isinstance(content, Mapping) else None
+    return _text(identifier)
+
+
+def parse_server_time(content: Any) -> float:
+    """Return VALR's clock in Unix seconds (``epochTime`` has whole seconds only, ``time`` has fractions).
+
+    :raises ValueError: the body holds no time
+    """
+    if not isinstance(content, Mapping):
+        raise ValueError("VALR's time cannot be read")
+    value = content.get("time")
+    return parse_time(value if value is not None else content.get("epochTime"))
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+def _list(rows: Any, what: str) -> list[Any]:
+    if not isinstance(rows, list):
+        raise ValueError(f"the {what} of VALR is not a list")
+    return rows
+
+
+def _readable[MessageT: Message](model: type[MessageT], kind: str, rows: Iterable[Any]) -> tuple[MessageT, ...]:
+    return tuple(message for row in rows if isinstance(message := _read(model, kind, row), model))
+
+
+def _read[MessageT: Message](model: type[MessageT], kind: str, content: Any) -> MessageT | Unreadable:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or kind}: {e['msg']}" for e in error.errors())
+        ids = content if isinstance(content, Mapping) else {}
+        return Unreadable(
+            kind=kind,
+            problem=problems,
+            order_id=_text(ids.get("orderId")),
+            client_order_id=_text(ids.get("customerOrderId")),
+        )

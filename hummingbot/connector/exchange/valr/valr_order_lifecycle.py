@@ -1,0 +1,863 @@
+"""The life of every order: evidence in, outcomes and wishes out (design, section 4). Pure: no I/O, no clock, no log.
+
+The shell (``ValrExchange``) hands in what VALR said together with the time, publishes the outcomes in the order they
+come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where it lives:
+
+* an acknowledgement is not a state ................. ``placement_accepted``, ``cancel_acknowledged``
+* open on the first proof ............................ ``_prove_open``
+* ended only on proof, never by absence or time ...... ``_apply_report``, ``cancel_done``, ``open_orders``
+* unknown words and unreadable fields: look up ....... ``_apply_report``, ``unreadable``
+* terminal is final; remaining never grows ........... ``_apply_report``
+* fills come from trades, each once .................. ``_apply_trade``
+* the end is not told before its fills ............... ``_conclude``
+* an event before the reply that names its order ..... ``_claim``, ``_link``
+* a cancel has a deadline and is sent again .......... ``due``, ``_settle_cancel``
+* a placement in doubt is looked up, never resent .... ``placement_doubtful``, ``not_found``
+* strays are cancelled, foreign orders untouched ..... ``suspect``, ``_resurrect``, ``_find``
+* one created and one terminal event per order ....... ``_publish``
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum, IntEnum
+
+from hummingbot.connector.exchange.valr.valr_messages import (
+    AccountTrade,
+    OpenOrders,
+    OrderProcessed,
+    OrderReport,
+    OrderWord,
+)
+
+# All in seconds. VALR acknowledges in about 10 ms (valr-api.md 6.2): proof that is a second late is worth a lookup.
+PROOF_DEADLINE = 1.0
+CANCEL_DEADLINE = 1.0
+CANCEL_DEADLINE_MAX = 15.0
+# A list of open orders, or the last fill, may run ahead of the event that ends the order.
+HINT_DELAY = 0.25
+# Lists come several times a second: absence from one is worth a lookup only so often.
+HINT_SPACING = 5.0
+LOOKUP_SPACING = 0.2
+LOOKUP_RETRY = 0.5
+LOOKUP_RETRY_MAX = 10.0
+# VALR is eventually consistent: a new order may be invisible to lookups for 5 s and more (valr-api.md 3.6, 9).
+PATIENCE = 10.0
+PATIENCE_ACCEPTED = 30.0
+MISSES_NEEDED = 4
+# Market orders are immediate-or-cancel: one that is still "Partially Filled" after this has lost its remainder.
+IMMEDIATE_LIFETIME = 5.0
+NOT_FOUND_NOTICE_INTERVAL = 60.0
+
+ENDED_KEPT = 2000
+UNCLAIMED_KEPT = 1000
+
+
+class Stage(IntEnum):
+    """What has been told of an order so far; it only ever rises."""
+
+    SUBMITTED = 0
+    OPEN = 1
+    PARTIALLY_FILLED = 2
+    CANCEL_PENDING = 3
+    ENDED = 4
+
+
+class End(Enum):
+    """How an order ended."""
+
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Channel(Enum):
+    """Which way a cancel should go: the configured one, or REST, whose answer is proof."""
+
+    DEFAULT = "default"
+    REST = "rest"
+
+
+CANCELS_DISBELIEVED_AFTER = 4
+
+
+def _back_off(attempts: int) -> float:
+    """Seconds to wait after so many vain attempts: none after none, then doubling."""
+    return 0.0 if attempts <= 0 else min(LOOKUP_RETRY * 2 ** (attempts - 1), LOOKUP_RETRY_MAX)
+
+
+# --- Outcomes: what the shell tells Hummingbot ------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Progress:
+    """An order rose to ``stage``, by proof."""
+
+    client_order_id: str
+    order_id: str
+    trading_pair: str
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One new trade of an order; Hummingbot does not know the order if it is a stray."""
+
+    client_order_id: str
+    trading_pair: str
+    trade: AccountTrade
+    stray: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An order ended; all its fills have been told before.
+
+    ``proven`` is False only when VALR never knew the order: it stays in the journal, so that it is recognised as a
+    stray should it appear after all.
+    """
+
+    client_order_id: str
+    order_id: str
+    trading_pair: str
+    end: End
+    reason: str = ""
+    error_type: str = ""
+    proven: bool = True
+    stray: bool = False
+
+
+class Level(Enum):
+    """How loud a notice is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for the log."""
+
+    level: Level
+    text: str
+
+
+Outcome = Progress | Fill | Ended | Notice
+
+
+# --- Wishes: what the shell should ask VALR ---------------------------------------------------------------------------
+@dataclass(frozen=True)
+class LookUp:
+    """Ask VALR for the state of one order, then report it (or ``not_found`` or ``lookup_failed``)."""
+
+    client_order_id: str
+    order_id: str
+    trading_pair: str
+
+
+@dataclass(frozen=True)
+class FetchTrades:
+    """Fetch the account's trades of one pair back to ``since`` (Unix seconds), then call ``trades_fetched``."""
+
+    trading_pair: str
+    since: float
+
+
+@dataclass(frozen=True)
+class SendCancel:
+    """Cancel one order, then call one of the ``cancel_*`` methods with what came of it."""
+
+    client_order_id: str
+    order_id: str
+    trading_pair: str
+    channel: Channel
+
+
+Wish = LookUp | FetchTrades | SendCancel
+
+
+# --- Records ----------------------------------------------------------------------------------------------------------
+@dataclass
+class _Cancel:
+    """A cancel that is wanted until the order has ended."""
+
+    due: float | None
+    attempts: int = 0
+    sending: bool = False
+    acknowledged: bool = False
+    # From here on a lookup that shows the order live means that the cancel did not work.
+    deadline: float = 0.0
+
+
+@dataclass
+class _Ending:
+    """Proof that the order has ended; ``filled`` is None until VALR says how much was executed."""
+
+    word: OrderWord
+    filled: Decimal | None
+    reason: str = ""
+
+
+@dataclass
+class _Record:
+    client_order_id: str
+    trading_pair: str
+    quantity: Decimal
+    immediate: bool
+    tracked_at: float
+    created_at: float
+    order_id: str = ""
+    told: Stage = Stage.SUBMITTED
+    proven_open: bool = False
+    accepted: bool = False
+    stray: bool = False
+    proven_end: bool = False
+    trade_ids: set[str] = field(default_factory=set)
+    filled: Decimal = Decimal(0)
+    reported: Decimal = Decimal(0)
+    updated_at: float = 0.0
+    reason: str = ""
+    ending: _Ending | None = None
+    cancel: _Cancel | None = None
+    check_due: float | None = None
+    checking: bool = False
+    last_check: float = float("-inf")
+    failed_checks: int = 0
+    misses: int = 0
+    cancel_found_nothing_at: float | None = None
+    not_found_notice_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.told is Stage.ENDED
+
+    def check_by(self, when: float) -> None:
+        when = max(when, self.last_check + LOOKUP_SPACING)
+        self.check_due = when if self.check_due is None else min(self.check_due, when)
+
+
+@dataclass
+class _TradeFetch:
+    due: float
+    running: bool = False
+    attempts: int = 0
+
+
+Evidence = OrderReport | AccountTrade | OrderProcessed
+
+
+class OrderLifecycle:
+    """Keeps one record per order of this connector and decides what is true of it.
+
+    Times given as ``now`` are monotonic seconds of one clock of the caller's choice; times inside messages are Unix
+    seconds and are compared only with each other.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Record] = {}
+        self._ended: OrderedDict[str, _Record] = OrderedDict()
+        self._by_order_id: dict[str, _Record] = {}
+        self._unclaimed: OrderedDict[str, list[Evidence]] = OrderedDict()
+        self._fetches: dict[str, _TradeFetch] = {}
+        self._unknown_words: set[str] = set()
+
+    # --- What the shell may ask ---------------------------------------------------------------------------------------
+    @property
+    def live_ids(self) -> list[str]:
+        """Client ids of every order, strays included, whose end has not been told."""
+        return list(self._records)
+
+    def is_live(self, client_order_id: str) -> bool:
+        """Whether the order's end has not been told yet."""
+        return client_order_id in self._records
+
+    def is_proven_gone(self, client_order_id: str) -> bool:
+        """Whether VALR has proven that the order no longer rests, even if its last fills are still being fetched."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            ended = self._ended.get(client_order_id)
+            return ended is not None and ended.proven_end
+        return record.ending is not None
+
+    def next_due(self) -> float | None:
+        """When :meth:`due` will next have something to wish for, None if nothing is pending."""
+        times = [
+            record.check_due
+            for record in self._records.values()
+            if record.check_due is not None and not record.checking
+        ]
+        times += [
+            record.cancel.due
+            for record in self._records.values()
+            if record.cancel is not None and record.cancel.due is not None and not record.cancel.sending
+        ]
+        times += [fetch.due for fetch in self._fetches.values() if not fetch.running]
+        return min(times, default=None)
+
+    def due(self, now: float) -> list[Wish]:
+        """Return what is to be asked of VALR by ``now``; each wish is outstanding until its result is handed in."""
+        wishes: list[Wish] = []
+        for record in self._records.values():
+            cancel = record.cancel
+            if cancel is not None and cancel.due is not None and cancel.due <= now and not cancel.sending:
+                wishes.append(self._wish_cancel(record, cancel))
+            if record.check_due is not None and record.check_due <= now and not record.checking:
+                record.check_due = None
+                record.checking = True
+                record.last_check = now
+                wishes.append(LookUp(record.client_order_id, record.order_id, record.trading_pair))
+        for trading_pair, fetch in self._fetches.items():
+            if fetch.due <= now and not fetch.running:
+                fetch.running = True
+                wishes.append(FetchTrades(trading_pair, self._trades_since(trading_pair)))
+        return wishes
+
+    def _wish_cancel(self, record: _Record, cancel: _Cancel) -> SendCancel:
+        cancel.sending = True
+        cancel.due = None
+        cancel.attempts += 1
+        channel = Channel.REST if cancel.attempts % 2 == 0 else Channel.DEFAULT
+        return SendCancel(record.client_order_id, record.order_id, record.trading_pair, channel)
+
+    def _trades_since(self, trading_pair: str) -> float:
+        # A fill cannot be older than its order; a minute covers the difference of the two clocks.
+        records = (*self._records.values(), *self._ended.values())
+        created = [record.created_at for record in records if record.trading_pair == trading_pair]
+        return min(created, default=0.0) - 60.0
+
+    # --- Orders come in -----------------------------------------------------------------------------------------------
+    def track(
+        self,
+        client_order_id: str,
+        trading_pair: str,
+        quantity: Decimal,
+        now: float,
+        *,
+        created_at: float,
+        order_id: str = "",
+        immediate: bool = False,
+        told: Stage = Stage.SUBMITTED,
+        trades: Iterable[tuple[str, Decimal]] = (),
+    ) -> list[Outcome]:
+        """Put an order on record: a new one, or one restored with what had been told of it.
+
+        :param created_at: Unix seconds; bounds the search for its trades
+        :param immediate: it cannot rest (a market order)
+        :param trades: id and quantity of every fill already told
+        """
+        if client_order_id in self._records:
+            return []
+        record = _Record(client_order_id, trading_pair, quantity, immediate, tracked_at=now, created_at=created_at)
+        record.told = told
+        record.proven_open = told > Stage.SUBMITTED
+        for trade_id, amount in trades:
+            record.trade_ids.add(trade_id)
+            record.filled += amount
+        self._records[client_order_id] = record
+        outcomes: list[Outcome] = []
+        if order_id:
+            record.accepted = True
+            outcomes = self._link(record, order_id, now)
+        if told is Stage.CANCEL_PENDING:
+            record.cancel = _Cancel(due=None)
+        return outcomes
+
+    # --- Placement ----------------------------------------------------------------------------------------------------
+    def placement_accepted(self, client_order_id: str, order_id: str, now: float, *, proof: bool) -> list[Outcome]:
+        """VALR took the order and numbered it; ``proof`` says whether that also puts it on the book (v2 201)."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        record.accepted = True
+        outcomes = self._link(record, order_id, now) if order_id else []
+        if proof:
+            outcomes += self._prove_open(record)
+        if not record.ended and (record.immediate or not record.proven_open):
+            record.check_by(now + PROOF_DEADLINE)
+        return outcomes
+
+    def placement_refused(
+        self, client_order_id: str, reason: str, now: float, error_type: str = "", order_id: str = ""
+    ) -> list[Outcome]:
+        """VALR said no, or the order never left: it failed, unless something already proved that it is open."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        if order_id and not record.order_id:
+            record.order_id = order_id
+            self._by_order_id[order_id] = record
+        if record.proven_open or record.filled:
+            record.check_by(now)
+            return [
+                Notice(
+                    Level.WARNING,
+                    f"VALR refused order {client_order_id} ({reason}) but had shown it open; looking it up",
+                )
+            ]
+        record.ending = _Ending(OrderWord.FAILED, Decimal(0), reason)
+        return self._conclude(record, now, error_type=error_type)
+
+    def placement_doubtful(self, client_order_id: str, now: float) -> list[Outcome]:
+        """The order left but nothing usable came back: it may be live. Never sent again; looked up at once."""
+        record = self._records.get(client_order_id)
+        if record is not None:
+            record.check_by(now)
+        return []
+
+    # --- Cancelling ---------------------------------------------------------------------------------------------------
+    def request_cancel(self, client_order_id: str, now: float) -> SendCancel | None:
+        """The order is no longer wanted. Return the cancel to send, None if one is under way or the order has ended."""
+        record = self._records.get(client_order_id)
+        if record is None or record.ending is not None:
+            return None
+        if record.cancel is None:
+            record.cancel = _Cancel(due=now)
+        if record.cancel.sending or record.cancel.attempts:
+            return None
+        return self._wish_cancel(record, record.cancel)
+
+    def cancel_acknowledged(self, client_order_id: str, now: float) -> list[Outcome]:
+        """VALR took the request to cancel. The order is as live as before, until something proves otherwise."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        self._settle_cancel(record, now, patience=CANCEL_DEADLINE, acknowledged=True)
+        return self._publish(record)
+
+    def cancel_done(self, client_order_id: str, now: float) -> list[Outcome]:
+        """VALR proved the cancel (v2 200). How much had been filled is still to be asked."""
+        record = self._records.get(client_order_id)
+        if record is None or record.ending is not None:
+            return []
+        self._settle_cancel(record, now, patience=CANCEL_DEADLINE, acknowledged=True)
+        outcomes = self._prove_open(record)
+        record.ending = _Ending(OrderWord.CANCELLED, None)
+        return outcomes + self._conclude(record, now)
+
+    def cancel_refused(self, client_order_id: str, now: float, *, not_found: bool) -> list[Outcome]:
+        """VALR did not cancel: the order may have ended, or never arrived, or still live. Look it up."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        self._settle_cancel(record, now)
+        if not_found:
+            record.cancel_found_nothing_at = now
+        return []
+
+    def cancel_doubtful(self, client_order_id: str, now: float) -> list[Outcome]:
+        """The cancel left but nothing usable came back."""
+        record = self._records.get(client_order_id)
+        if record is not None:
+            self._settle_cancel(record, now, patience=HINT_DELAY)
+        return []
+
+    def cancel_unsent(self, client_order_id: str, now: float, retry_after: float) -> list[Outcome]:
+        """The cancel never reached VALR; it is sent again after ``retry_after`` seconds."""
+        record = self._records.get(client_order_id)
+        if record is not None and record.cancel is not None:
+            record.cancel.sending = False
+            record.cancel.due = now + retry_after
+        return []
+
+    @staticmethod
+    def _settle_cancel(record: _Record, now: float, *, patience: float = 0.0, acknowledged: bool = False) -> None:
+        cancel = record.cancel
+        if cancel is not None:
+            cancel.sending = False
+            cancel.acknowledged = cancel.acknowledged or acknowledged
+            cancel.deadline = now + min(patience * 2 ** max(cancel.attempts - 1, 0), CANCEL_DEADLINE_MAX)
+            record.check_by(cancel.deadline)
+
+    # --- Evidence from the stream and from lookups --------------------------------------------------------------------
+    def event(self, message: Evidence, now: float) -> list[Outcome]:
+        """Take an event of the account socket; one about an order that nobody knows yet is kept until it is named."""
+        record = self._find(message)
+        if record is None:
+            return self._claim(message)
+        if record.ended and not record.proven_end and not isinstance(message, AccountTrade):
+            record = self._resurrect(record, now)
+        outcomes = self._link(record, message.order_id, now)
+        if isinstance(message, OrderReport):
+            return outcomes + self._apply_report(record, message, now, looked_up=False)
+        if isinstance(message, AccountTrade):
+            return outcomes + self._apply_trade(record, message, now)
+        return outcomes + self._apply_processed(record, message, now)
+
+    def failure(self, order_id: str, client_order_id: str, reason: str, now: float) -> list[Outcome]:
+        """FAILED_ORDER, FAILED_CANCEL_ORDER or an unreadable message: it does not say what is true. Look it up."""
+        record = self._records.get(client_order_id) or self._by_order_id.get(order_id)
+        if record is not None and not record.ended:
+            record.reason = reason or record.reason
+            record.check_by(now)
+        return []
+
+    def looked_up(self, client_order_id: str, report: OrderReport, now: float) -> list[Outcome]:
+        """Take the answer to a :class:`LookUp`."""
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        record.checking = False
+        record.misses = 0
+        outcomes = self._link(record, report.order_id, now)
+        outcomes += self._apply_report(record, report, now, looked_up=True)
+        return outcomes
+
+    def not_found(self, client_order_id: str, now: float) -> list[Outcome]:
+        """Neither status nor history knows the order.
+
+        An order that was proven open stays so. One that never showed is failed after much patience, several misses
+        and a cancel that found nothing either; only then is it certain enough that nothing of it is live.
+        """
+        record = self._records.get(client_order_id)
+        if record is None:
+            return []
+        record.checking = False
+        record.misses += 1
+        record.check_by(now + _back_off(record.misses))
+        if record.proven_open or record.ending is not None:
+            return self._notice_not_found(record, now)
+        waited_until = record.tracked_at + (PATIENCE_ACCEPTED if record.accepted else PATIENCE)
+        if record.misses < MISSES_NEEDED or now < waited_until:
+            return []
+        if record.cancel_found_nothing_at is None or record.cancel_found_nothing_at < waited_until:
+            self._cancel_again(record, now)
+            return []
+        record.ending = _Ending(OrderWord.FAILED, Decimal(0), "VALR does not know the order")
+        return self._conclude(record, now, proven=False)
+
+    @staticmethod
+    def _cancel_again(record: _Record, now: float) -> None:
+        if record.cancel is None:
+            # Odd, so that it goes over REST: its answer is proof.
+            record.cancel = _Cancel(due=now, attempts=1)
+        elif not record.cancel.sending:
+            record.cancel.due = now + _back_off(record.cancel.attempts - 1)
+
+    def _notice_not_found(self, record: _Record, now: float) -> list[Outcome]:
+        last = record.not_found_notice_at
+        if last is not None and now - last < NOT_FOUND_NOTICE_INTERVAL:
+            return []
+        record.not_found_notice_at = now
+        return [
+            Notice(
+                Level.WARNING,
+                f"VALR's lookups do not know order {record.client_order_id} ({record.order_id}) of "
+                f"{record.trading_pair} although it had been proven open; it is kept and looked up again",
+            )
+        ]
+
+    def lookup_failed(self, client_order_id: str, now: float) -> list[Outcome]:
+        """A lookup brought no answer: no evidence either way. Try again with back-off."""
+        record = self._records.get(client_order_id)
+        if record is not None:
+            record.checking = False
+            record.failed_checks += 1
+            record.check_by(now + _back_off(record.failed_checks))
+        return []
+
+    def open_orders(self, message: OpenOrders, now: float) -> list[Outcome]:
+        """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up."""
+        outcomes: list[Outcome] = []
+        listed: set[str] = set()
+        for report in message.orders:
+            outcomes += self.event(report, now)
+            record = self._find(report)
+            if record is not None:
+                listed.add(record.client_order_id)
+                if not record.ended:
+                    # The list itself is the proof, whatever word a row carries.
+                    outcomes += self._prove_open(record)
+        for record in self._records.values():
+            if record.client_order_id not in listed and record.proven_open:
+                record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
+        return outcomes
+
+    # --- Strays -------------------------------------------------------------------------------------------------------
+    def suspect(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> None:
+        """An earlier run sent this order and did not see it end, and it was not restored. If it lives, it is a stray.
+
+        :param created_at: Unix seconds of its placement
+        """
+        if client_order_id not in self._records and client_order_id not in self._ended:
+            self._add_stray(client_order_id, trading_pair, created_at, now)
+
+    def _resurrect(self, ended: _Record, now: float) -> _Record:
+        # It was given up as unknown to VALR, told as failed, and is there after all.
+        self._ended.pop(ended.client_order_id, None)
+        self._by_order_id.pop(ended.order_id, None)
+        record = self._add_stray(ended.client_order_id, ended.trading_pair, ended.created_at, now)
+        record.trade_ids, record.filled = ended.trade_ids, ended.filled
+        return record
+
+    def _add_stray(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> _Record:
+        record = _Record(
+            client_order_id, trading_pair, Decimal(0), immediate=False, tracked_at=now, created_at=created_at
+        )
+        record.stray = True
+        record.check_due = now
+        self._records[client_order_id] = record
+        return record
+
+    def _cancel_stray(self, record: _Record, now: float) -> list[Outcome]:
+        if not record.stray or record.cancel is not None:
+            return []
+        record.cancel = _Cancel(due=now)
+        return [
+            Notice(
+                Level.ERROR,
+                f"Order {record.client_order_id} ({record.order_id}) on {record.trading_pair} is ours, live on VALR and "
+                "unknown to the bot: it is being cancelled",
+            )
+        ]
+
+    # --- Trades and reconciliation ------------------------------------------------------------------------------------
+    def trades_fetched(self, trading_pair: str, now: float) -> list[Outcome]:
+        """All trades that were fetched have been handed in by :meth:`event`; ask again if fills are still missing."""
+        fetch = self._fetches.get(trading_pair)
+        if fetch is None:
+            return []
+        if self._is_short_of_fills(trading_pair):
+            fetch.running = False
+            fetch.attempts += 1
+            fetch.due = now + _back_off(fetch.attempts)
+        else:
+            del self._fetches[trading_pair]
+        return []
+
+    def reconcile(self, now: float) -> None:
+        """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades."""
+        for record in self._records.values():
+            record.check_by(now)
+            self._fetch_trades(record.trading_pair, now)
+
+    # --- Rules --------------------------------------------------------------------------------------------------------
+    def _find(self, message: Evidence) -> _Record | None:
+        by_client_id = self._records.get(message.client_order_id) or self._ended.get(message.client_order_id)
+        return self._by_order_id.get(message.order_id) or by_client_id
+
+    def _claim(self, message: Evidence) -> list[Outcome]:
+        # Only an order that has no id yet can turn out to be the owner; anything else is somebody else's.
+        if not any(not record.order_id for record in self._records.values()):
+            self._unclaimed.clear()
+            return []
+        self._unclaimed.setdefault(message.order_id, []).append(message)
+        while len(self._unclaimed) > UNCLAIMED_KEPT:
+            self._unclaimed.popitem(last=False)
+        return []
+
+    def _link(self, record: _Record, order_id: str, now: float) -> list[Outcome]:
+        if not order_id or record.order_id:
+            return []
+        record.order_id = order_id
+        self._by_order_id[order_id] = record
+        outcomes: list[Outcome] = []
+        for message in self._unclaimed.pop(order_id, []):
+            outcomes += self.event(message, now)
+        return outcomes
+
+    def _apply_report(self, record: _Record, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
+        if record.ended or (record.order_id and report.order_id != record.order_id):
+            return []
+        word = report.word
+        if word is OrderWord.UNKNOWN and report.status:
+            return self._on_unknown_word(record, report, now, looked_up)
+        stale = report.updated_at is not None and report.updated_at < record.updated_at
+        if stale and word.is_terminal and not looked_up:
+            record.check_by(now)
+            return []
+        if word.is_terminal:
+            return self._apply_end(record, report, now)
+        outcomes = self._prove_open(record) + self._cancel_stray(record, now)
+        if not stale:
+            record.updated_at = max(record.updated_at, report.updated_at or 0.0)
+            self._note_reported(record, report.filled_quantity, now)
+        if looked_up:
+            self._after_live_lookup(record, report, now)
+        return outcomes + self._conclude(record, now)
+
+    def _on_unknown_word(self, record: _Record, report: OrderReport, now: float, looked_up: bool) -> list[Outcome]:
+        if looked_up:
+            record.failed_checks += 1
+        record.check_by(now + _back_off(record.failed_checks))
+        if report.status in self._unknown_words:
+            return []
+        self._unknown_words.add(report.status)
+        return [
+            Notice(
+                Level.WARNING,
+                f"VALR calls order {record.client_order_id} '{report.status}', a word this connector does not know; "
+                "the order is kept as it is and looked up",
+            )
+        ]
+
+    def _apply_end(self, record: _Record, report: OrderReport, now: float) -> list[Outcome]:
+        filled = report.filled_quantity
+        if report.word is OrderWord.FILLED and not report.executed_quantity:
+            # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
+            filled = report.original_quantity or record.quantity
+        if record.ending is None or record.ending.filled is None:
+            record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
+        record.updated_at = max(record.updated_at, report.updated_at or 0.0)
+        self._note_reported(record, filled, now)
+        return self._conclude(record, now)
+
+    def _after_live_lookup(self, record: _Record, report: OrderReport, now: float) -> None:
+        if record.ending is not None:
+            self._doubt_cancel(record, now)
+            return
+        record.failed_checks = 0
+        if record.immediate:
+            filled = report.filled_quantity
+            if report.word is OrderWord.PARTIALLY_FILLED and now - record.tracked_at >= IMMEDIATE_LIFETIME:
+                record.ending = _Ending(OrderWord.CANCELLED, filled)
+            else:
+                record.check_by(now + PROOF_DEADLINE)
+        elif record.filled >= record.quantity > 0:
+            record.check_by(now + PROOF_DEADLINE)
+        elif record.cancel is not None and not record.cancel.sending and record.cancel.due is None:
+            if now >= record.cancel.deadline:
+                self._cancel_again(record, now)
+            else:
+                record.check_by(record.cancel.deadline)
+
+    def _doubt_cancel(self, record: _Record, now: float) -> None:
+        # VALR called the cancel done and its lookups lag behind; if they insist, believe them and cancel again.
+        record.failed_checks += 1
+        if record.failed_checks >= CANCELS_DISBELIEVED_AFTER and record.ending and record.ending.filled is None:
+            record.ending = None
+            record.failed_checks = 0
+            self._cancel_again(record, now)
+
+    def _apply_processed(self, record: _Record, message: OrderProcessed, now: float) -> list[Outcome]:
+        if record.ended:
+            return []
+        if message.success:
+            return self._prove_open(record)
+        # What exactly became of it (killed on arrival, filled in part) only a status says.
+        record.reason = message.failure_reason or record.reason
+        record.check_by(now)
+        return []
+
+    def _apply_trade(self, record: _Record, trade: AccountTrade, now: float) -> list[Outcome]:
+        if trade.trade_id in record.trade_ids:
+            return []
+        outcomes: list[Outcome] = [] if record.ended else self._prove_open(record)
+        record.trade_ids.add(trade.trade_id)
+        record.filled += trade.quantity
+        outcomes.append(Fill(record.client_order_id, record.trading_pair, trade, record.stray))
+        if record.stray or record.ended:
+            outcomes.append(self._unexpected_fill(record, trade))
+        if record.ended:
+            return outcomes
+        if record.filled >= record.quantity > 0 and record.ending is None:
+            record.check_by(now + HINT_DELAY)
+        return outcomes + self._conclude(record, now)
+
+    @staticmethod
+    def _unexpected_fill(record: _Record, trade: AccountTrade) -> Notice:
+        state = "that had ended" if record.ended else "that the bot did not know"
+        return Notice(
+            Level.ERROR,
+            f"A fill of order {record.client_order_id} {state}: {trade.side} {trade.quantity:f} {record.trading_pair} "
+            f"at {trade.price:f} (trade {trade.trade_id})",
+        )
+
+    def _note_reported(self, record: _Record, filled: Decimal | None, now: float) -> None:
+        if filled is not None and filled > record.reported:
+            record.reported = filled
+        if record.reported > record.filled:
+            self._fetch_trades(record.trading_pair, now)
+
+    def _fetch_trades(self, trading_pair: str, now: float) -> None:
+        fetch = self._fetches.setdefault(trading_pair, _TradeFetch(due=now))
+        fetch.due = min(fetch.due, now)
+
+    def _is_short_of_fills(self, trading_pair: str) -> bool:
+        return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
+
+    def _prove_open(self, record: _Record) -> list[Outcome]:
+        if record.proven_open:
+            return []
+        record.proven_open = True
+        record.misses = 0
+        if record.ending is None and record.cancel is None and not record.immediate:
+            record.check_due = None
+        return self._publish(record)
+
+    # --- The guard before Hummingbot's tracker ------------------------------------------------------------------------
+    def _publish(self, record: _Record) -> list[Outcome]:
+        """Tell what has newly been proven; stages only rise, and none is told before the order was open."""
+        if not record.proven_open or record.ended or record.stray:
+            return []
+        stages = [Stage.OPEN]
+        if record.filled > 0 or record.reported > 0:
+            stages.append(Stage.PARTIALLY_FILLED)
+        if record.cancel is not None and record.cancel.acknowledged:
+            stages.append(Stage.CANCEL_PENDING)
+        outcomes: list[Outcome] = []
+        for stage in stages:
+            if stage > record.told:
+                record.told = stage
+                outcomes.append(Progress(record.client_order_id, record.order_id, record.trading_pair, stage))
+        return outcomes
+
+    def _conclude(self, record: _Record, now: float, *, error_type: str = "", proven: bool = True) -> list[Outcome]:
+        """Tell the end once it is proven and every fill it implies has been told."""
+        ending = record.ending
+        if ending is None:
+            return self._publish(record)
+        if ending.filled is None:
+            record.check_by(now + _back_off(record.failed_checks))
+            return self._publish(record)
+        if record.filled < max(ending.filled, record.reported):
+            record.check_due = None
+            self._fetch_trades(record.trading_pair, now)
+            return self._publish(record)
+        end = self._end_of(record, ending)
+        outcomes: list[Outcome] = []
+        if end is not End.FAILED:
+            outcomes = self._prove_open(record) + self._publish(record)
+        return outcomes + self._close(record, end, ending.reason, error_type, proven)
+
+    @staticmethod
+    def _end_of(record: _Record, ending: _Ending) -> End:
+        if ending.word is OrderWord.FILLED or record.filled >= record.quantity > 0:
+            return End.FILLED
+        if ending.word is OrderWord.CANCELLED or record.filled > 0:
+            return End.CANCELLED
+        return End.FAILED
+
+    def _close(self, record: _Record, end: End, reason: str, error_type: str, proven: bool) -> list[Outcome]:
+        record.told = Stage.ENDED
+        record.proven_end = proven
+        record.cancel = None
+        record.check_due = None
+        self._records.pop(record.client_order_id, None)
+        self._ended[record.client_order_id] = record
+        while len(self._ended) > ENDED_KEPT:
+            _, oldest = self._ended.popitem(last=False)
+            self._by_order_id.pop(oldest.order_id, None)
+        outcomes: list[Outcome] = []
+        if record.stray:
+            outcomes.append(Notice(Level.INFO, f"Stray order {record.client_order_id} has ended: {end.value}"))
+        if not proven and not record.stray:
+            outcomes.append(
+                Notice(
+                    Level.WARNING,
+                    f"Order {record.client_order_id} of {record.trading_pair} never appeared on VALR and is reported "
+                    "as failed; should it appear after all, it will be cancelled",
+                )
+            )
+        outcomes.append(
+            Ended(
+                record.client_order_id,
+                record.order_id,
+                record.trading_pair,
+                end,
+                reason,
+                error_type,
+                proven or record.stray,
+                record.stray,
+            )
+        )
+        return outcomes
