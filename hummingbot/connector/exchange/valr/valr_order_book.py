@@ -1,0 +1,465 @@
+"""Order books proven right by sequence and checksum, for VALR's three book feeds (valr-api.md 5.3-5.5).
+
+Pure: decoded frames in, changes out; no I/O, no clock, no logging. A book starts without a state, takes it from the
+feed's first snapshot, and loses it with the first frame that does not fit: from then on frames are ignored until the
+next snapshot. What is wrong is raised as one of the :class:`BookError` family.
+"""
+
+import re
+import zlib
+from abc import ABC, abstractmethod
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from math import inf
+from typing import Any, NamedTuple
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+
+CHECKSUM_DEPTH = 25
+
+# An aggregated feed whose sequence stays behind for this many frames was restarted, not reordered.
+_OLDER_FRAMES_TOLERATED = 3
+# Prices become integers of this many decimal places: exact, and quicker to order than Decimal.
+_PRICE_DECIMALS = 18
+_PRICE = re.compile(rf"([0-9]+)(?:\.([0-9]{{0,{_PRICE_DECIMALS}}}))?")
+
+Level = tuple[float, float]
+"""Price and amount, as Hummingbot's book wants them; an amount of 0 removes the level."""
+
+
+class BookError(Exception):
+    """A frame does not fit the book: the book has no state any more and needs a fresh snapshot."""
+
+
+class SequenceGapError(BookError):
+    """Messages were lost: the sequence is not the one that had to follow."""
+
+    def __init__(self, expected: int, received: int) -> None:
+        super().__init__(f"sequence {received} came where {expected} had to follow")
+        self.expected = expected
+        self.received = received
+
+
+class ChecksumMismatchError(BookError):
+    """The book differs from the exchange's."""
+
+    def __init__(self, expected: int, computed: int) -> None:
+        super().__init__(f"checksum of the book is {computed}, the exchange says {expected}")
+        self.expected = expected
+        self.computed = computed
+
+
+class CrossedBookError(BookError):
+    """The best bid is not below the best ask: nothing can be quoted from such a book."""
+
+    def __init__(self, bid: float, ask: float) -> None:
+        super().__init__(f"best bid {bid} is not below best ask {ask}")
+        self.bid = bid
+        self.ask = ask
+
+
+class UnreadableFrameError(BookError):
+    """A field is missing or is not what the protocol says."""
+
+
+class BookChange(NamedTuple):
+    """What to hand on: the whole book, or the levels that changed. Best levels come first in a snapshot."""
+
+    is_snapshot: bool
+    bids: list[Level]
+    asks: list[Level]
+
+
+class QueuePosition(NamedTuple):
+    """Where an order stands at its price; position 0 is matched next."""
+
+    price: float
+    position: int
+    volume_ahead: Decimal
+
+
+class BookFeed(StrEnum):
+    """The feeds of the trade socket that carry a book, under the names of the ``book_feed`` option."""
+
+    FULL = "full"
+    L1 = "l1"
+    AGGREGATED = "aggregated"
+
+    @property
+    def event(self) -> str:
+        """The word to subscribe with."""
+        return _EVENTS[self]
+
+    @property
+    def fallback(self) -> "BookFeed | None":
+        """The next simpler feed, None for the simplest."""
+        return _FALLBACKS.get(self)
+
+    def new_book(self) -> "VerifiedBook":
+        """Return a book of this feed, without a state yet."""
+        return _BOOKS[self]()
+
+
+class VerifiedBook(ABC):
+    """One pair's book from one subscription to one feed.
+
+    ``frame_types`` are the types of the frames it understands.
+    """
+
+    frame_types: frozenset[str]
+
+    def __init__(self) -> None:
+        self._verified = False
+
+    @property
+    def verified(self) -> bool:
+        """Whether the book has a state and every frame since its snapshot has fitted."""
+        return self._verified
+
+    def apply(self, frame: Mapping[str, Any]) -> BookChange | None:
+        """Take one frame of this feed and return what it changed, None when it changes nothing.
+
+        A diff that arrives while the book waits for a snapshot changes nothing.
+
+        :raises BookError: the frame does not fit; the book is without a state until the next snapshot
+        """
+        try:
+            return self._apply(frame)
+        except BookError:
+            self._verified = False
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            self._verified = False
+            raise UnreadableFrameError(f"{type(error).__name__}: {error}") from error
+
+    def snapshot(self) -> BookChange:
+        """Return the whole book as it stands, best levels first."""
+        return BookChange(True, *self._levels())
+
+    @abstractmethod
+    def _apply(self, frame: Mapping[str, Any]) -> BookChange | None: ...
+
+    @abstractmethod
+    def _levels(self) -> tuple[list[Level], list[Level]]: ...
+
+
+class L1Book(VerifiedBook):
+    """``OB_L1_SNAPSHOT`` and ``OB_L1_DIFF``: aggregated levels, sequence exactly +1, checksum (valr-api.md 5.5)."""
+
+    frame_types = frozenset({CONSTANTS.OB_L1_SNAPSHOT, CONSTANTS.OB_L1_DIFF})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sequence = 0
+        self._bids = _LevelSide(sign=-1)
+        self._asks = _LevelSide(sign=1)
+
+    def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
+        data = frame["d"]
+        sequence = _integer(data["sq"])
+        if frame["type"] == CONSTANTS.OB_L1_SNAPSHOT:
+            self._bids.replace(data["b"])
+            self._asks.replace(data["a"])
+            self._verify(data)
+            self._sequence = sequence
+            self._verified = True
+            return self.snapshot()
+        if not self._verified:
+            return None
+        if sequence != self._sequence + 1:
+            raise SequenceGapError(self._sequence + 1, sequence)
+        bids = [self._bids.set(price, quantity) for price, quantity in data["b"]]
+        asks = [self._asks.set(price, quantity) for price, quantity in data["a"]]
+        self._verify(data)
+        self._sequence = sequence
+        return BookChange(False, bids, asks)
+
+    def _verify(self, data: Mapping[str, Any]) -> None:
+        bids, asks = self._bids, self._asks
+        _verify_checksum(_integer(data["cs"]), bids.tokens[:CHECKSUM_DEPTH], asks.tokens[:CHECKSUM_DEPTH])
+        _verify_uncrossed(bids.levels, asks.levels, bids.keys, asks.keys)
+
+    def _levels(self) -> tuple[list[Level], list[Level]]:
+        return self._bids.levels.copy(), self._asks.levels.copy()
+
+
+class FullBook(VerifiedBook):
+    """``FULL_ORDERBOOK_SNAPSHOT`` and ``FULL_ORDERBOOK_UPDATE``: every order in its queue (valr-api.md 5.4).
+
+    The sequence advances by the number of order entries in a message, the checksum covers the best 25 orders a side.
+    """
+
+    frame_types = frozenset({CONSTANTS.FULL_ORDERBOOK_SNAPSHOT, CONSTANTS.FULL_ORDERBOOK_UPDATE})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sequence = 0
+        self._clear()
+
+    def queue_position(self, order_id: str) -> QueuePosition | None:
+        """Return where the exchange's order ``order_id`` stands, None when the verified book does not hold it."""
+        place = self._places.get(order_id) if self._verified else None
+        if place is None:
+            return None
+        side, key = place
+        level = side.levels[key]
+        position, volume_ahead = 0, Decimal(0)
+        for resting_id, resting in level.orders.items():
+            if resting_id == order_id:
+                break
+            position += 1
+            volume_ahead += resting.quantity
+        return QueuePosition(level.price, position, volume_ahead)
+
+    def _clear(self) -> None:
+        self._bids = _OrderSide(sign=-1)
+        self._asks = _OrderSide(sign=1)
+        self._places: dict[str, tuple[_OrderSide, int]] = {}
+
+    def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
+        data = frame["data"]
+        sequence = _integer(data["SequenceNumber"])
+        if frame["type"] == CONSTANTS.FULL_ORDERBOOK_SNAPSHOT:
+            self._clear()
+            self._apply_side(self._bids, data["Bids"])
+            self._apply_side(self._asks, data["Asks"])
+            self._verify(data)
+            self._sequence = sequence
+            self._verified = True
+            return self.snapshot()
+        if not self._verified:
+            return None
+        expected = self._sequence + sum(len(level["Orders"]) for level in (*data["Bids"], *data["Asks"]))
+        if sequence != expected:
+            raise SequenceGapError(expected, sequence)
+        bids = self._apply_side(self._bids, data["Bids"])
+        asks = self._apply_side(self._asks, data["Asks"])
+        self._verify(data)
+        self._sequence = sequence
+        return BookChange(False, bids, asks)
+
+    def _apply_side(self, side: "_OrderSide", levels: Iterable[Mapping[str, Any]]) -> list[Level]:
+        """Apply the entries of one side in message order and return the levels they touched."""
+        touched: dict[int, float] = {}
+        for level in levels:
+            price_key, price = _price(level["Price"])
+            key = side.sign * price_key
+            touched[key] = price
+            for entry in level["Orders"]:
+                self._apply_entry(side, key, price, entry["orderId"], entry["quantity"])
+        return [(price, side.volume(key)) for key, price in touched.items()]
+
+    def _apply_entry(self, side: "_OrderSide", key: int, price: float, order_id: str, text: str) -> None:
+        quantity = Decimal(text)
+        if not (quantity.is_finite() and quantity >= 0):
+            raise ValueError(f"quantity {text}")
+        known = order_id in self._places
+        if known and (not quantity or self._places[order_id] != (side, key)):
+            known_side, known_key = self._places.pop(order_id)
+            known_side.remove(known_key, order_id)
+        if quantity:
+            side.put(key, price, order_id, _Order(quantity, f"{order_id}:{text}"))
+            self._places[order_id] = (side, key)
+
+    def _verify(self, data: Mapping[str, Any]) -> None:
+        bids, asks = self._bids, self._asks
+        _verify_checksum(_integer(data["Checksum"]), bids.best_tokens(), asks.best_tokens())
+        if bids.keys and asks.keys and -bids.keys[0] >= asks.keys[0]:
+            raise CrossedBookError(bids.levels[bids.keys[0]].price, asks.levels[asks.keys[0]].price)
+
+    def _levels(self) -> tuple[list[Level], list[Level]]:
+        return self._bids.rows(), self._asks.rows()
+
+
+class AggregatedBook(VerifiedBook):
+    """``AGGREGATED_ORDERBOOK_UPDATE``: up to 40 levels a side, the whole top each time, no checksum."""
+
+    frame_types = frozenset({CONSTANTS.AGGREGATED_ORDERBOOK_UPDATE})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sequence = -1
+        self._older_frames = 0
+        self._bids = _LevelSide(sign=-1)
+        self._asks = _LevelSide(sign=1)
+
+    def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
+        data = frame["data"]
+        sequence = _integer(data["SequenceNumber"])
+        if self._verified and sequence < self._sequence:
+            self._older_frames += 1
+            if self._older_frames >= _OLDER_FRAMES_TOLERATED:
+                raise SequenceGapError(self._sequence, sequence)
+            return None
+        self._bids.replace((level["price"], level["quantity"]) for level in data["Bids"])
+        self._asks.replace((level["price"], level["quantity"]) for level in data["Asks"])
+        _verify_uncrossed(self._bids.levels, self._asks.levels, self._bids.keys, self._asks.keys)
+        self._sequence = sequence
+        self._older_frames = 0
+        self._verified = True
+        return self.snapshot()
+
+    def _levels(self) -> tuple[list[Level], list[Level]]:
+        return self._bids.levels.copy(), self._asks.levels.copy()
+
+
+class _LevelSide:
+    """One side of an aggregated book: three lists in step, best level first.
+
+    ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
+    """
+
+    __slots__ = ("keys", "levels", "sign", "tokens")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.keys: list[int] = []
+        self.tokens: list[str] = []
+        self.levels: list[Level] = []
+
+    def replace(self, rows: Iterable[Any]) -> None:
+        self.keys, self.tokens, self.levels = [], [], []
+        for price_text, quantity_text in rows:
+            self.set(price_text, quantity_text)
+
+    def set(self, price_text: str, quantity_text: str) -> Level:
+        """Set the quantity at a price, or remove the level when the quantity is zero."""
+        price_key, price = _price(price_text)
+        amount = float(quantity_text)
+        if not 0.0 <= amount < inf:
+            raise ValueError(f"quantity {quantity_text}")
+        level = (price, amount)
+        key = self.sign * price_key
+        keys = self.keys
+        index = bisect_left(keys, key)
+        known = index < len(keys) and keys[index] == key
+        if not amount:
+            if known:
+                del keys[index], self.tokens[index], self.levels[index]
+        elif known:
+            self.tokens[index] = f"{price_text}:{quantity_text}"
+            self.levels[index] = level
+        else:
+            keys.insert(index, key)
+            self.tokens.insert(index, f"{price_text}:{quantity_text}")
+            self.levels.insert(index, level)
+        return level
+
+
+class _Order(NamedTuple):
+    quantity: Decimal
+    token: str
+
+
+class _OrderLevel:
+    __slots__ = ("orders", "price", "volume")
+
+    def __init__(self, price: float) -> None:
+        self.price = price
+        self.volume = Decimal(0)
+        self.orders: dict[str, _Order] = {}
+
+
+class _OrderSide:
+    """One side of an order-by-order book: sorted price keys, best first, and the queue at each price."""
+
+    __slots__ = ("keys", "levels", "sign")
+
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self.keys: list[int] = []
+        self.levels: dict[int, _OrderLevel] = {}
+
+    def put(self, key: int, price: float, order_id: str, order: _Order) -> None:
+        """Replace a known order in its place, or append a new one at the end of its queue."""
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = _OrderLevel(price)
+            self.keys.insert(bisect_left(self.keys, key), key)
+        known = level.orders.get(order_id)
+        level.volume += order.quantity - (known.quantity if known else 0)
+        level.orders[order_id] = order
+
+    def remove(self, key: int, order_id: str) -> None:
+        level = self.levels[key]
+        level.volume -= level.orders.pop(order_id).quantity
+        if not level.orders:
+            del self.levels[key], self.keys[bisect_left(self.keys, key)]
+
+    def volume(self, key: int) -> float:
+        level = self.levels.get(key)
+        return float(level.volume) if level else 0.0
+
+    def best_tokens(self) -> list[str]:
+        tokens: list[str] = []
+        for level in self._best_levels():
+            tokens.extend(order.token for order in level.orders.values())
+            if len(tokens) >= CHECKSUM_DEPTH:
+                break
+        return tokens[:CHECKSUM_DEPTH]
+
+    def rows(self) -> list[Level]:
+        return [(level.price, float(level.volume)) for level in self._best_levels()]
+
+    def _best_levels(self) -> Iterator[_OrderLevel]:
+        return (self.levels[key] for key in self.keys)
+
+
+def book_checksum(bids: list[str], asks: list[str]) -> int:
+    """Return VALR's checksum over the tokens of the best entries of each side, best first.
+
+    Tokens are joined alternately, a bid first; where one side is short the other goes on (valr-api.md 5.4, 5.5).
+    """
+    both = min(len(bids), len(asks))
+    tokens = [""] * (2 * both)
+    tokens[::2] = bids[:both]
+    tokens[1::2] = asks[:both]
+    tokens += bids[both:]
+    tokens += asks[both:]
+    return zlib.crc32(":".join(tokens).encode())
+
+
+def _verify_checksum(expected: int, bids: list[str], asks: list[str]) -> None:
+    computed = book_checksum(bids, asks)
+    if computed != expected:
+        raise ChecksumMismatchError(expected, computed)
+
+
+def _verify_uncrossed(bids: list[Level], asks: list[Level], bid_keys: list[int], ask_keys: list[int]) -> None:
+    if bid_keys and ask_keys and -bid_keys[0] >= ask_keys[0]:
+        raise CrossedBookError(bids[0][0], asks[0][0])
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is not an integer")
+    return value
+
+
+@lru_cache(maxsize=65536)
+def _price(text: str) -> tuple[int, float]:
+    """Return the ordering key and the float of a positive price in plain decimal text."""
+    match = _PRICE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"price {text}")
+    whole, fraction = match.group(1), match.group(2) or ""
+    key = int(whole + fraction.ljust(_PRICE_DECIMALS, "0"))
+    if key == 0:
+        raise ValueError(f"price {text}")
+    return key, float(text)
+
+
+_EVENTS = {
+    BookFeed.FULL: CONSTANTS.FULL_ORDERBOOK_UPDATE,
+    BookFeed.L1: CONSTANTS.OB_L1_DIFF,
+    BookFeed.AGGREGATED: CONSTANTS.AGGREGATED_ORDERBOOK_UPDATE,
+}
+_FALLBACKS = {BookFeed.FULL: BookFeed.L1, BookFeed.L1: BookFeed.AGGREGATED}
+_BOOKS: dict[BookFeed, type[VerifiedBook]] = {
+    BookFeed.FULL: FullBook,
+    BookFeed.L1: L1Book,
+    BookFeed.AGGREGATED: AggregatedBook,
+}
