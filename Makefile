@@ -1,0 +1,54 @@
+# Everything below works on a fresh clone with Python 3.12 or 3.13, a C++ compiler, make and a package index.
+
+PYTHON := .venv/bin/python
+SOURCES := hummingbot/connector/exchange/valr valr_loopback hummingbot_valr
+WORKERS ?= 2
+DEMO_SECONDS ?= 60
+
+# The rooms that decide about money and do no I/O: every branch of them is tested.
+VALR := hummingbot/connector/exchange/valr
+PURE := $(VALR)/valr_auth.py,$(VALR)/valr_constants.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_utils.py
+
+.PHONY: help install check unit coverage test demo lock clean
+
+help:
+	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
+	@echo 'make demo      the main job against the loopback exchange, DEMO_SECONDS=$(DEMO_SECONDS)'
+	@echo 'make test      style, types, all tests, coverage'
+	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
+	@echo 'make clean     remove .venv and everything built'
+
+install:
+	@tools/install.sh
+
+check: install
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy $(SOURCES)
+
+unit: install
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m pytest -n $(WORKERS) --cov --cov-report=
+
+coverage:
+	$(PYTHON) -m coverage report --fail-under=95
+	$(PYTHON) -m coverage report --fail-under=100 --include='$(PURE)'
+
+# One after the other, also under make -j: the tests are given both processors.
+test: install
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory coverage
+
+demo: install
+	DEMO_SECONDS=$(DEMO_SECONDS) $(PYTHON) -m hummingbot_valr.demo
+
+COMPILE := $(PYTHON) -m uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
+
+lock: install
+	$(COMPILE) requirements.in -o requirements.lock
+	$(COMPILE) -c requirements.lock requirements-build.in -o requirements-build.lock
+
+clean:
+	rm -rf .venv .venv-tools build dist *.egg-info .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
