@@ -32,6 +32,11 @@ runs() {
     "$1" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' >/dev/null 2>&1
 }
 
+# Behind a proxy with a certificate of its own only the system's store knows it, not the one uv brings.
+for store in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    if [ -f "$store" ]; then export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"; fi
+done
+
 # ---- a Python ------------------------------------------------------------------------------------------------------
 
 find_uv() {
