@@ -1,0 +1,49 @@
+"""The command line: ``python -m valr_loopback --port P --seed N``."""
+
+import asyncio
+import logging
+import signal
+from typing import Annotated
+
+import typer
+
+from valr_loopback.server import DEFAULT_PORT, LoopbackConfig, LoopbackServer
+
+
+def main(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")
+    ] = DEFAULT_PORT,
+    seed: Annotated[int, typer.Option(help="Seed of the market, the keys and all delays.")] = 1,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    pace: Annotated[float, typer.Option(min=0.01, help="How fast the market moves; 1 is lifelike.")] = 1.0,
+    market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
+) -> None:
+    """Run a VALR-compatible exchange on this machine, for demos and dry runs."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace)
+    try:
+        asyncio.run(_serve(config))
+    except OSError as error:
+        typer.echo(f"Cannot listen on {host}:{port}: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _serve(config: LoopbackConfig) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with LoopbackServer(config) as server:
+        typer.echo(f"VALR loopback exchange, seed {config.seed}")
+        typer.echo(f"  REST       {server.url}")
+        typer.echo(f"  sockets    {server.websocket_url}/ws/account and {server.websocket_url}/ws/trade")
+        typer.echo(f"  API key    {server.api_key}")
+        typer.echo(f"  API secret {server.api_secret}")
+        typer.echo("Stop it with Ctrl-C.")
+        await stopped.wait()
+    typer.echo("Stopped.")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,93 @@
+"""One client socket of either kind, with the parts the two kinds share."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import WSCloseCode, WSMsgType, web
+
+log = logging.getLogger(__name__)
+
+FRAMES_WAITING_LIMIT = 50_000
+"""A client that lets more frames than this pile up is cut off."""
+
+
+class Connection:
+    """A socket whose frames leave in the sequence they were given, whoever gives them."""
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self._socket = socket
+        self._transport = transport
+        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._last_frame_at = self._loop.time()
+
+    def send(self, text: str) -> None:
+        """Send a text frame after those already given."""
+        if self._frames.qsize() > FRAMES_WAITING_LIMIT:
+            log.warning("A client does not read its frames: its socket is cut off")
+            self.abort()
+            return
+        self._frames.put_nowait(text)
+
+    def send_later(self, text: str, delay: float) -> None:
+        """Send a text frame after so many seconds."""
+        self._timers.append(self._loop.call_later(delay, self.send, text))
+
+    def close(self) -> None:
+        """Close with code 1000 after the frames already given."""
+        self._frames.put_nowait(None)
+
+    def abort(self) -> None:
+        """Cut the connection without a close frame: the client sees code 1006."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close_after(self, seconds: float) -> None:
+        """Close with code 1000 when this much time has passed, whatever the client does."""
+        self._timers.append(self._loop.call_later(seconds, self.close))
+
+    def abort_when_silent(self, seconds: float, excused: Callable[[], bool] = lambda: False) -> None:
+        """Cut the connection when the client sends no frame for so long, unless it is excused at that moment."""
+        due = self._last_frame_at + seconds
+        if self._loop.time() >= due and not excused():
+            self.abort()
+            return
+        wait = max(due - self._loop.time(), seconds if excused() else 0.0)
+        self._timers.append(self._loop.call_later(wait, self.abort_when_silent, seconds, excused))
+
+    async def run(self, receive: Callable[[str], None]) -> None:
+        """Serve the socket until it ends: text frames go to ``receive``, protocol pings are answered."""
+        writer = asyncio.create_task(self._write())
+        try:
+            async for message in self._socket:
+                self._last_frame_at = self._loop.time()
+                self._timers = [timer for timer in self._timers if timer.when() > self._last_frame_at]
+                if message.type is WSMsgType.TEXT:
+                    receive(message.data)
+                elif message.type is WSMsgType.PING:
+                    await self._socket.pong(message.data)
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+            writer.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while (text := await self._frames.get()) is not None:
+                await self._socket.send_str(text)
+            await self._socket.close(code=WSCloseCode.OK)
+        except ConnectionError:
+            log.debug("A socket ended while frames were waiting for it")
+
+
+def read_frame(text: str) -> dict[str, Any] | None:
+    """Return a frame's JSON object, or ``None`` if it is anything else."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return message if isinstance(message, dict) else None

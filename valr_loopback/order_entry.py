@@ -1,0 +1,146 @@
+"""Placing, cancelling and modifying: what REST and the account socket have in common (valr-api.md 3.3 to 3.5, 4.4).
+
+What is checked at once is checked at once; the rest waits in a queue like VALR's, whose outcome is told by events.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from valr_loopback.errors import RefusalError, invalid_request
+from valr_loopback.exchange import Exchange
+from valr_loopback.messages import Json
+from valr_loopback.orders import Order
+from valr_loopback.requests import read_cancel, read_limit, read_market, read_modify, read_object
+
+BATCH_LIMIT = 20
+
+
+class CommandQueue:
+    """Runs commands one after the other, each a little after it came, as an exchange's matching engine does.
+
+    ``delay`` is the range in seconds from which each command's time in the queue is drawn.
+    """
+
+    def __init__(self, delay: tuple[float, float], random: Random) -> None:
+        self._delay = delay
+        self._random = random
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
+        self._last_due = 0.0
+
+    def submit[Result](self, command: Callable[[], Result]) -> asyncio.Future[Result]:
+        """Queue a command; the future gets its result."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+
+        def run() -> None:
+            result = command()
+            if not future.done():
+                future.set_result(result)
+
+        due = loop.time() + self._random.uniform(*self._delay)
+        self._last_due = max(due, self._last_due)
+        self._waiting.append((self._last_due, run))
+        if len(self._waiting) == 1:
+            loop.call_at(self._last_due, self._run_due)
+        return future
+
+    def _run_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        try:
+            while self._waiting and self._waiting[0][0] <= now:
+                self._waiting[0][1]()
+                self._waiting.popleft()
+        finally:
+            if self._waiting:
+                loop.call_at(self._waiting[0][0], self._run_due)
+
+
+class OrderEntry:
+    """Takes requests from the wire to the exchange. What is refused at once raises ``RefusalError``."""
+
+    def __init__(self, exchange: Exchange, queue: CommandQueue) -> None:
+        self._exchange = exchange
+        self._queue = queue
+
+    def place_limit(
+        self, account_id: str, body: Mapping[str, Any], *, delayed: bool = True
+    ) -> tuple[Order, asyncio.Future[Order]]:
+        """Take a limit order; the future is done when it has been to the book."""
+        order = self._exchange.accept(account_id, read_limit(body), delayed=delayed)
+        return order, self._execute(order)
+
+    def place_market(
+        self, account_id: str, body: Mapping[str, Any], *, delayed: bool = True
+    ) -> tuple[Order, asyncio.Future[Order]]:
+        """Take a market order; the future is done when it has been to the book."""
+        order = self._exchange.accept(account_id, read_market(body), delayed=delayed)
+        return order, self._execute(order)
+
+    def _execute(self, order: Order) -> asyncio.Future[Order]:
+        return self._queue.submit(lambda: self._exchange.execute(order))
+
+    def cancel(self, account_id: str, body: Mapping[str, Any]) -> tuple[Order | None, asyncio.Future[Order | None]]:
+        """Take a cancel. Returns the order meant, if known, and a future of the order that was cancelled, if any."""
+        request = read_cancel(body)
+        self._exchange.listed_pair(request.pair)
+        order = self._exchange.order(account_id, request.order_id, request.client_order_id)
+        return order, self._queue.submit(lambda: self._exchange.cancel_request(account_id, request))
+
+    def cancel_all(self, account_id: str, pair: str = "") -> asyncio.Future[list[Order]]:
+        """Take a cancel of everything, of one pair or of all; the future has the cancelled orders."""
+        if pair:
+            self._exchange.listed_pair(pair)
+        return self._queue.submit(lambda: self._exchange.cancel_all(account_id, pair))
+
+    def modify(self, account_id: str, body: Mapping[str, Any]) -> tuple[str, asyncio.Future[RefusalError | None]]:
+        """Take a modify. Returns its request id and a future of what was wrong, if anything."""
+        request = read_modify(body)
+        self._exchange.listed_pair(request.pair)
+        request_id = self._exchange.ids.uuid(self._exchange.now_ms())
+        return request_id, self._queue.submit(lambda: self._exchange.modify_request(account_id, request, request_id))
+
+    def batch(self, account_id: str, body: Mapping[str, Any]) -> Json:
+        """Take up to 20 requests and return the outcome of each, in order."""
+        requests = body.get("requests")
+        if not isinstance(requests, list) or not requests:
+            raise invalid_request(("requests", "requests must be specified"))
+        if len(requests) > BATCH_LIMIT:
+            raise invalid_request(("requests", f"at most {BATCH_LIMIT} requests are allowed"))
+        outcomes = [self._batch_outcome(account_id, request) for request in requests]
+        answer: Json = {"outcomes": outcomes, "batchId": self._exchange.ids.sequence()}
+        return answer | {key: body[key] for key in ("customerBatchId",) if key in body}
+
+    def _batch_outcome(self, account_id: str, request: object) -> Json:
+        try:
+            fields = read_object(request, invalid_request())
+            kind = str(fields.get("type"))
+            data = read_object(fields.get("data"), invalid_request(("data", "data must be specified")))
+            return {"accepted": True, **self._batch_ids(account_id, kind, data), "requestType": kind}
+        except RefusalError as refusal:
+            return {"accepted": False, "error": refusal.body()}
+
+    def _batch_ids(self, account_id: str, kind: str, data: Mapping[str, Any]) -> Json:
+        match kind:
+            case "PLACE_LIMIT":
+                return order_ids(self.place_limit(account_id, data)[0])
+            case "PLACE_MARKET":
+                return order_ids(self.place_market(account_id, data)[0])
+            case "CANCEL_ORDER":
+                order, _ = self.cancel(account_id, data)
+                given = {key: data[key] for key in ("orderId", "customerOrderId") if data.get(key)}
+                return order_ids(order) if order is not None else given
+            case "MODIFY_ORDER":
+                request_id, _ = self.modify(account_id, data)
+                return {"orderId": data["orderId"], "modifyRequestId": request_id}
+            case _:
+                raise invalid_request(("type", "type is invalid"))
+
+
+def order_ids(order: Order) -> Json:
+    """Return ``orderId``, and ``customerOrderId`` where the order has one."""
+    ids = {"orderId": order.id}
+    return ids | {"customerOrderId": order.client_order_id} if order.client_order_id else ids

@@ -1,0 +1,219 @@
+"""The loopback exchange as one object: configure it, start it, look inside it, stop it."""
+
+import asyncio
+import logging
+import time
+from decimal import Decimal
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from valr_loopback.account_socket import AccountHub, OrderStatusMode, RefusalStyle
+from valr_loopback.auth import ALL_PERMISSIONS, ApiKey, Keys
+from valr_loopback.exchange import Exchange
+from valr_loopback.gateway import Gateway
+from valr_loopback.ledger import ledger
+from valr_loopback.market import STEP_SECONDS, Market
+from valr_loopback.market_data import MarketData
+from valr_loopback.order_entry import CommandQueue, OrderEntry
+from valr_loopback.rate_limits import RateLimiter
+from valr_loopback.rest import Answer, Call, Route, Services, ok
+from valr_loopback.rest_account import ACCOUNT_ROUTES
+from valr_loopback.rest_orders import ORDER_ROUTES
+from valr_loopback.rest_public import PUBLIC_ROUTES
+from valr_loopback.times import Clock
+from valr_loopback.trade_socket import TradeHub
+
+log = logging.getLogger(__name__)
+
+DEMO_ACCOUNT = "860472190254116864"
+DEMO_SUB_ACCOUNT = "909461317243875328"
+DEMO_BALANCES = {
+    "ZAR": Decimal(10_000_000),
+    "BTC": Decimal(10),
+    "ETH": Decimal(200),
+    "USDT": Decimal(1_000_000),
+    "DOGE": Decimal(2_000_000),
+}
+DEFAULT_PORT = 8675
+
+_TICK_SECONDS = 0.25
+
+
+class LoopbackConfig(BaseModel):
+    """How a loopback exchange behaves. Times are in seconds.
+
+    ``lookup_delay`` is how long a queued order stays hidden from lookups, ``engine_delay`` how long a command waits
+    before it reaches the book, both drawn from a range. ``market_pace`` 2 makes the market twice as fast.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
+    seed: int = 1
+    market: bool = True
+    market_pace: float = Field(default=1.0, gt=0)
+    rate_limits: bool = True
+    order_status_mode: OrderStatusMode = "automatic"
+    refusal_style: RefusalStyle = "error"
+    lookup_delay: tuple[float, float] = (0.0, 0.5)
+    engine_delay: tuple[float, float] = (0.001, 0.003)
+    slippage_band: Decimal = Decimal("0.1")
+    socket_idle_seconds: float = Field(default=60, gt=0)
+    anonymous_socket_seconds: float = Field(default=900, gt=0)
+
+
+class LoopbackServer:
+    """A running loopback exchange. Use it as an async context manager, or call ``start`` and ``stop``."""
+
+    def __init__(self, config: LoopbackConfig | None = None, clock: Clock = time.time) -> None:
+        self.config = config or LoopbackConfig()
+        seed = self.config.seed
+        self.exchange = Exchange(
+            clock, seed=seed, lookup_delay=self.config.lookup_delay, slippage_band=self.config.slippage_band
+        )
+        self.account_id = DEMO_ACCOUNT
+        self.sub_account_id = DEMO_SUB_ACCOUNT
+        self.exchange.open_account(DEMO_ACCOUNT, DEMO_BALANCES, label="demo")
+        self.exchange.open_account(DEMO_SUB_ACCOUNT, DEMO_BALANCES, label="demo sub", parent_id=DEMO_ACCOUNT)
+        self.keys = Keys(self.exchange.engine.accounts, Random(f"{seed} keys"))
+        self._demo_key = self.add_key(DEMO_ACCOUNT)
+        self.data = MarketData(self.exchange)
+        queue = CommandQueue(self.config.engine_delay, Random(f"{seed} queue"))
+        self._services = Services(self.exchange, self.data, OrderEntry(self.exchange, queue), self.keys)
+        self.accounts = AccountHub(
+            self.exchange, self.config.order_status_mode, self.config.refusal_style, self.data.worth
+        )
+        self.trades = TradeHub(self.data)
+        self._market = Market(self.exchange, self.data, Random(f"{seed} market")) if self.config.market else None
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._port = 0
+
+    # What tests and the command line ask
+
+    @property
+    def url(self) -> str:
+        """The REST base address."""
+        return f"http://{self.config.host}:{self._port}"
+
+    @property
+    def websocket_url(self) -> str:
+        """The base address of the sockets."""
+        return f"ws://{self.config.host}:{self._port}"
+
+    @property
+    def api_key(self) -> str:
+        """The demo user's key."""
+        return self._demo_key.key
+
+    @property
+    def api_secret(self) -> str:
+        """The demo user's secret."""
+        return self._demo_key.secret
+
+    def add_key(
+        self, account_id: str, permissions: tuple[str, ...] = ALL_PERMISSIONS, label: str = "loopback"
+    ) -> ApiKey:
+        """Make another API key, for any account."""
+        return self.keys.add(account_id, self.exchange.now_ms(), permissions, label)
+
+    def set_status(self, status: str) -> None:
+        """Switch between ``online`` and ``read-only`` (maintenance)."""
+        self._services.status = status
+
+    async def drop_account_sockets(self) -> None:
+        """Cut every account socket without a close frame."""
+        for session in self.accounts.sessions:
+            session.connection.abort()
+
+    async def drop_trade_sockets(self) -> None:
+        """Cut every trade socket without a close frame."""
+        for session in list(self.trades.sessions):
+            session.connection.abort()
+
+    # Life
+
+    async def start(self) -> None:
+        """Listen, and let the market run.
+
+        Raises:
+            OSError: if the port cannot be listened on.
+        """
+        gateway = Gateway(
+            self._services,
+            self.accounts,
+            self.trades,
+            RateLimiter() if self.config.rate_limits else None,
+            idle_seconds=self.config.socket_idle_seconds,
+            anonymous_seconds=self.config.anonymous_socket_seconds,
+        )
+        control = (Route("GET", "/loopback/ledger", self._ledger),)
+        app = gateway.application([*PUBLIC_ROUTES, *ACCOUNT_ROUTES, *ORDER_ROUTES, *control])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self.config.host, self.config.port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._port = self._runner.addresses[0][1]
+        if self._market is not None:
+            self._market.open()
+            self._tasks.append(asyncio.create_task(self._run_market(self._market)))
+        self._tasks.append(asyncio.create_task(self._run_ticks()))
+
+    async def stop(self) -> None:
+        """Close every socket and stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.drop_account_sockets()
+        await self.drop_trade_sockets()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _ledger(self, call: Call) -> Answer:
+        return ok(ledger(self.exchange, self.account_id))
+
+    async def _run_market(self, market: Market) -> None:
+        symbols = market.symbols
+        pause = STEP_SECONDS / len(symbols) / self.config.market_pace
+        while True:
+            for symbol in symbols:
+                await asyncio.sleep(pause)
+                try:
+                    market.step(symbol)
+                except Exception:
+                    log.exception("The synthetic market of %s failed at one step", symbol)
+
+    async def _run_ticks(self) -> None:
+        """Send what goes out at intervals: books 4 times a second, summaries each second, mark prices every 3."""
+        ticks, since_ms = 0, self.exchange.now_ms()
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            ticks += 1
+            self.accounts.flush_lists()
+            self.trades.flush_books()
+            if ticks % 4 == 0:
+                now_ms = self.exchange.now_ms()
+                self.trades.close_buckets(since_ms, now_ms)
+                self.trades.flush_summaries()
+                since_ms = now_ms
+            if ticks % 12 == 0:
+                self.trades.publish_mark_prices()

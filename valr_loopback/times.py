@@ -1,0 +1,35 @@
+"""Times: epoch milliseconds inside, ISO-8601 UTC on the wire (valr-api.md 1.2)."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], float]
+"""Epoch seconds, like ``time.time``. The only source of time in the exchange."""
+
+
+def milliseconds(clock: Clock) -> int:
+    """Read a clock in whole epoch milliseconds."""
+    return int(clock() * 1000)
+
+
+def iso(time_ms: int) -> str:
+    """Write a time with three fraction digits and ``Z``."""
+    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+
+
+def iso_seconds(time_ms: int) -> str:
+    """Write a time without fraction digits."""
+    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_iso(text: str) -> int:
+    """Read an ISO time (UTC where no zone is given) into epoch milliseconds.
+
+    Raises:
+        ValueError: if the text is not an ISO-8601 time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)

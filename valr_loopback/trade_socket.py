@@ -1,0 +1,233 @@
+"""The trade socket (valr-api.md 5): public market data, by subscription."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from valr_loopback import events, messages
+from valr_loopback.connection import Connection, read_frame
+from valr_loopback.market_data import MarketData
+from valr_loopback.messages import Json, encode
+
+DEPTHS = (1, 5, 10, 20, 40, 80)
+_DEPTH_EVENTS = {f"OB_L1_D{depth}_SNAPSHOT": depth for depth in DEPTHS}
+BOOK_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE", "AGGREGATED_ORDERBOOK_UPDATE", *_DEPTH_EVENTS})
+TRADE_EVENTS = BOOK_EVENTS | {
+    "NEW_TRADE",
+    "NEW_TRADE_BUCKET",
+    "MARKET_SUMMARY_UPDATE",
+    "MARK_PRICE_UPDATE",
+    "ALLOWED_ORDER_TYPES_UPDATED",
+}
+
+
+class TradeSession:
+    """One trade socket and what it has subscribed to."""
+
+    def __init__(self, hub: "TradeHub", connection: Connection) -> None:
+        self.connection = connection
+        self.pairs: dict[str, dict[str, None]] = defaultdict(dict)
+        self._hub = hub
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the socket has any subscription."""
+        return any(self.pairs.values())
+
+    def receive(self, text: str) -> None:
+        """Answer one frame of the client."""
+        message = read_frame(text)
+        if message is None:
+            self._error("Invalid message - Invalid JSON")
+            return
+        match message.get("type"):
+            case "PING":
+                self._say({"type": "PONG"} if self.subscribed else {"type": "PONG", "message": "NO_SUBSCRIPTIONS"})
+            case "SUBSCRIBE" if isinstance(message.get("subscriptions"), list):
+                for subscription in message["subscriptions"]:
+                    self._subscribe(subscription)
+            case _:
+                self._error("Invalid message - Unknown message type")
+
+    def _say(self, message: Json) -> None:
+        self.connection.send(encode(message))
+
+    def _error(self, text: str) -> None:
+        self._say({"type": "ERROR", "message": text})
+
+    def _subscribe(self, subscription: Any) -> None:
+        fields = subscription if isinstance(subscription, dict) else {}
+        event = str(fields.get("event"))
+        wanted = fields.get("pairs")
+        names = [str(name).upper() for name in (self._hub.symbols() if wanted is None else wanted)]
+        valid = [name for name in names if self._hub.offers(event, name)]
+        for name in names:
+            if name not in valid:
+                self._error(f"Channel {event}, pair {name} combination invalid")
+        before = self.pairs[event]
+        for name in before:
+            if name not in valid:
+                self._hub.unsubscribe(self, event, name)
+                self._say({"type": "UNSUBSCRIBED", "message": f"{event}:{name}"})
+        self.pairs[event] = dict.fromkeys(valid)
+        for name in self.pairs[event]:
+            self._say({"type": "SUBSCRIBED", "message": f"{event}:{name}"})
+            if name not in before:
+                self._hub.subscribe(self, event, name)
+
+
+class TradeHub:
+    """Encodes each change of the market once, for all who subscribed to it, and only if anybody did."""
+
+    def __init__(self, data: MarketData) -> None:
+        self._data = data
+        self._subscribers: dict[tuple[str, str], dict[TradeSession, None]] = {}
+        self._changed: dict[str, set[str]] = {"book": set(), "summary": set(), "bucket": set()}
+        self._depth_texts: dict[tuple[str, str], str] = {}
+        self.sessions: dict[TradeSession, None] = {}
+        data.exchange.listen(self.on_event)
+
+    def join(self, session: TradeSession) -> None:
+        """Add a socket."""
+        self.sessions[session] = None
+
+    def leave(self, session: TradeSession) -> None:
+        """Remove a socket and its subscriptions."""
+        self.sessions.pop(session)
+        for event, names in session.pairs.items():
+            for name in names:
+                self.unsubscribe(session, event, name)
+
+    def symbols(self) -> list[str]:
+        """Return the symbols of all active pairs."""
+        return [pair.symbol for pair in self._data.exchange.engine.pairs.values() if pair.active]
+
+    def offers(self, event: str, symbol: str) -> bool:
+        """Tell whether an event can be subscribed to for a pair: books only of active pairs (5.2)."""
+        pair = self._data.exchange.engine.pairs.get(symbol)
+        return pair is not None and event in TRADE_EVENTS and (pair.active or event not in BOOK_EVENTS)
+
+    def subscribe(self, session: TradeSession, event: str, symbol: str) -> None:
+        """Add a subscriber and send it what comes at once, if anything."""
+        self._subscribers.setdefault((event, symbol), {})[session] = None
+        first = self._first(event, symbol)
+        if first:
+            session.connection.send(first)
+
+    def unsubscribe(self, session: TradeSession, event: str, symbol: str) -> None:
+        """Remove a subscriber."""
+        subscribers = self._subscribers.get((event, symbol), {})
+        subscribers.pop(session, None)
+        if not subscribers:
+            self._subscribers.pop((event, symbol), None)
+
+    def _first(self, event: str, symbol: str) -> str:
+        feed = self._data.feeds[symbol]
+        if event in _DEPTH_EVENTS:
+            return feed.depth_snapshot(_DEPTH_EVENTS[event])
+        match event:
+            case "OB_L1_DIFF":
+                return feed.l1_snapshot()
+            case "FULL_ORDERBOOK_UPDATE":
+                return feed.full_snapshot()
+            case "AGGREGATED_ORDERBOOK_UPDATE":
+                return feed.aggregated_update()
+            case "MARKET_SUMMARY_UPDATE":
+                return self._summary(symbol)
+            case "MARK_PRICE_UPDATE":
+                return self._mark_price(symbol)
+            case _:
+                return ""
+
+    def _publish(self, event: str, symbol: str, text: Callable[[], str]) -> None:
+        subscribers = self._subscribers.get((event, symbol))
+        if subscribers:
+            encoded = text()
+            for session in subscribers:
+                session.connection.send(encoded)
+
+    def on_event(self, event: events.Event) -> None:
+        """Publish a change of the market."""
+        match event:
+            case events.BookChanged(symbol):
+                self._book_changed(symbol)
+            case events.PublicTraded(trade):
+                symbol = trade.symbol
+                self._publish(
+                    "NEW_TRADE",
+                    symbol,
+                    lambda: _wrap("NEW_TRADE", symbol, messages.public_trade(trade, event=True)),
+                )
+                self._changed["bucket"].add(symbol)
+                self._changed["summary"].add(symbol)
+            case events.PairChanged(symbol):
+                order_types = list(self._data.exchange.engine.pairs[symbol].order_types)
+                self._publish(
+                    "ALLOWED_ORDER_TYPES_UPDATED",
+                    symbol,
+                    lambda: _wrap("ALLOWED_ORDER_TYPES_UPDATED", symbol, order_types),
+                )
+
+    def _book_changed(self, symbol: str) -> None:
+        feed = self._data.feeds[symbol]
+        self._publish("OB_L1_DIFF", symbol, feed.l1_diff)
+        self._publish("FULL_ORDERBOOK_UPDATE", symbol, feed.full_update)
+        self._changed["book"].add(symbol)
+        self._changed["summary"].add(symbol)
+        for event, depth in _DEPTH_EVENTS.items():
+            if (event, symbol) in self._subscribers:
+                self._depth_changed(event, symbol, depth)
+
+    def _depth_changed(self, event: str, symbol: str, depth: int) -> None:
+        text = self._data.feeds[symbol].depth_snapshot(depth)
+        shown = text[text.index('"a":') :]
+        if self._depth_texts.get((event, symbol)) != shown:
+            self._depth_texts[event, symbol] = shown
+            self._publish(event, symbol, lambda: text)
+
+    # What goes out at intervals
+
+    def flush_books(self) -> None:
+        """Publish the aggregated books that changed since the last call: about four times a second."""
+        for symbol in self._take("book"):
+            self._publish("AGGREGATED_ORDERBOOK_UPDATE", symbol, self._data.feeds[symbol].aggregated_update)
+
+    def flush_summaries(self) -> None:
+        """Publish the summaries and running candles that changed since the last call: about once a second."""
+        for symbol in self._take("summary"):
+            self._publish("MARKET_SUMMARY_UPDATE", symbol, partial(self._summary, symbol))
+        now_ms = self._data.exchange.now_ms()
+        for symbol in self._take("bucket"):
+            self._publish_buckets(symbol, now_ms)
+
+    def close_buckets(self, from_ms: int, to_ms: int) -> None:
+        """Publish the candles that ended between two times, those without trades too."""
+        for symbol in self._data.candles:
+            self._publish_buckets(symbol, from_ms, to_ms)
+
+    def _publish_buckets(self, symbol: str, at_ms: int, to_ms: int | None = None) -> None:
+        if ("NEW_TRADE_BUCKET", symbol) not in self._subscribers:
+            return
+        for row in self._data.bucket_rows(symbol, at_ms, to_ms):
+            self._publish("NEW_TRADE_BUCKET", symbol, partial(_wrap, "NEW_TRADE_BUCKET", symbol, row))
+
+    def publish_mark_prices(self) -> None:
+        """Publish every mark price: every 3 seconds."""
+        for symbol in self._data.feeds:
+            self._publish("MARK_PRICE_UPDATE", symbol, partial(self._mark_price, symbol))
+
+    def _take(self, what: str) -> set[str]:
+        changed, self._changed[what] = self._changed[what], set()
+        return changed
+
+    def _summary(self, symbol: str) -> str:
+        data = {"currencyPairSymbol": symbol, **self._data.summary(symbol)}
+        return _wrap("MARKET_SUMMARY_UPDATE", symbol, data)
+
+    def _mark_price(self, symbol: str) -> str:
+        return _wrap("MARK_PRICE_UPDATE", symbol, {"price": self._data.summary(symbol)["markPrice"]})
+
+
+def _wrap(event: str, symbol: str, data: object) -> str:
+    return encode({"type": event, "currencyPairSymbol": symbol, "data": data})
