@@ -135,6 +135,10 @@ class VerifiedBook(ABC):
             self._verified = False
             raise UnreadableFrameError(f"{type(error).__name__}: {error}") from error
 
+    def forget(self) -> None:
+        """Give up the state and wait for the next snapshot."""
+        self._verified = False
+
     def snapshot(self) -> BookChange:
         """Return the whole book as it stands, best levels first."""
         return BookChange(True, *self._levels())

@@ -1,0 +1,160 @@
+"""One connection to the trade socket: it reads, keeps the subscriptions, pings, and notices silence (valr-api.md 5)."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+_PING = {"type": CONSTANTS.PING}
+_CLOSE_DEADLINE = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketTiming:
+    """How long the market data waits for what, in seconds."""
+
+    ping_interval: float = CONSTANTS.SOCKET_PING_INTERVAL
+    # A socket without a frame for this long is asked for a PONG: a quiet market and a dead socket look the same.
+    quiet_probe: float = 3.0
+    silence_limit: float = CONSTANTS.SOCKET_SILENCE_LIMIT
+    # A book is emptied when this much time has passed since its socket last showed life.
+    stale_book_limit: float = 6.0
+    snapshot_patience: float = 5.0
+    refusal_retry: float = 60.0
+    anonymous_lifetime: float = CONSTANTS.ANONYMOUS_SOCKET_LIFETIME
+    handover_patience: float = 20.0
+    connect_deadline: float = 10.0
+    reconnect_delay: float = CONSTANTS.RECONNECT_DELAY
+    reconnect_delay_max: float = CONSTANTS.RECONNECT_DELAY_MAX
+    first_reconnect_delay: float = 0.5
+    # A connection that lived this long had nothing wrong with it: the next one may follow soon.
+    healthy_lifetime: float = 30.0
+    tick: float = 0.25
+
+
+class ReconnectDelay:
+    """The pause before the next connection: short after a healthy one, then growing, always with jitter."""
+
+    def __init__(self, timing: MarketTiming) -> None:
+        self._timing = timing
+        self._failures = 0
+
+    def after(self, lifetime: float) -> float:
+        """Return the pause after a connection that lived ``lifetime`` seconds, 0 when none was made."""
+        if lifetime >= self._timing.healthy_lifetime:
+            self._failures = 0
+            return self._timing.first_reconnect_delay * random.uniform(1.0, 2.0)
+        delay = min(self._timing.reconnect_delay * 2**self._failures, self._timing.reconnect_delay_max)
+        self._failures = min(self._failures + 1, 16)
+        return delay * random.uniform(1.0, 1.25)
+
+
+class MarketSocket:
+    """A connected trade socket at work; ``task`` ends when the connection does.
+
+    :param assistant: connected already
+    :param on_frame: called with every decoded JSON object, in wire order
+    """
+
+    def __init__(
+        self, assistant: WSAssistant, timing: MarketTiming, on_frame: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._assistant = assistant
+        self._timing = timing
+        self._on_frame = on_frame
+        self._loop = asyncio.get_running_loop()
+        self.opened_at = self._loop.time()
+        self.last_frame_at = self.opened_at
+        self._wanted: Subscriptions = {}
+        self._sent: Subscriptions = {}
+        self._afresh: set[Channel] = set()
+        self._changed = asyncio.Event()
+        self.task = self._loop.create_task(self._run())
+
+    @property
+    def age(self) -> float:
+        """Seconds since the connection was made."""
+        return self._loop.time() - self.opened_at
+
+    def subscribe(self, wanted: Subscriptions, afresh: Iterable[Channel] = ()) -> None:
+        """Make ``wanted`` the subscriptions; channels in ``afresh`` are left first, which brings a new snapshot.
+
+        The other channels are never left on the way, so they miss nothing.
+        """
+        self._wanted = wanted
+        self._afresh.update(afresh)
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Stop all work and close the connection, without waiting long for the other side."""
+        self.task.cancel()
+        await asyncio.wait({self.task})
+        try:
+            async with asyncio.timeout(_CLOSE_DEADLINE):
+                await self._assistant.disconnect()
+        except TimeoutError:
+            return
+
+    def failure(self) -> BaseException:
+        """Return why the connection ended."""
+        return self.task.exception() or ConnectionError("the socket ended")
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read())
+                group.create_task(self._keep_subscribed())
+                group.create_task(self._keep_alive())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _read(self) -> None:
+        async for response in self._assistant.iter_messages():
+            self.last_frame_at = self._loop.time()
+            # A closing socket yields None, a frame that is not JSON its text.
+            if isinstance(response.data, dict):
+                self._on_frame(response.data)
+        raise ConnectionError("the socket was closed")
+
+    async def _keep_subscribed(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            afresh, self._afresh = self._afresh, set()
+            wanted = self._wanted
+            await self._send_lists(
+                {
+                    event: [symbol for symbol in symbols if Channel(event, symbol) not in afresh]
+                    for event, symbols in wanted.items()
+                }
+            )
+            await self._send_lists(wanted)
+
+    async def _send_lists(self, lists: Subscriptions) -> None:
+        changed = {
+            event: lists.get(event, [])
+            for event in {**self._sent, **lists}
+            if lists.get(event, []) != self._sent.get(event, [])
+        }
+        self._sent = lists
+        if changed:
+            await self._assistant.send(WSJSONRequest(subscribe_frame(changed)))
+
+    async def _keep_alive(self) -> None:
+        pinged_at = self.opened_at
+        while True:
+            await asyncio.sleep(self._timing.tick)
+            now = self._loop.time()
+            quiet = now - self.last_frame_at
+            if quiet >= self._timing.silence_limit:
+                raise ConnectionError(f"no frame for {quiet:.0f} s, not even a PONG")
+            interval = self._timing.quiet_probe if quiet >= self._timing.quiet_probe else self._timing.ping_interval
+            if now - pinged_at >= interval:
+                pinged_at = now
+                await self._assistant.send(WSJSONRequest(_PING))
