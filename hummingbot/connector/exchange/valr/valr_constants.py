@@ -36,6 +36,7 @@ ORDER_STATUS_BY_ID_PATH = "/v1/orders/{symbol}/orderid/{order_id}"
 ORDER_STATUS_BY_CLIENT_ID_PATH = "/v1/orders/{symbol}/customerorderid/{client_order_id}"
 ORDER_DETAIL_BY_ID_PATH = "/v1/orders/history/detail/orderid/{order_id}"
 ORDER_DETAIL_BY_CLIENT_ID_PATH = "/v1/orders/history/detail/customerorderid/{client_order_id}"
+ORDER_SUMMARY_BY_ID_PATH = "/v1/orders/history/summary/orderid/{order_id}"
 
 TRADE_HISTORY_PAGE = 100
 

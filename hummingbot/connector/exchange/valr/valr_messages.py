@@ -471,8 +471,8 @@ class TradingFee(Message):
     """The account's own rates for one pair, in percent points (0.08 = 0.08 %)."""
 
     symbol: Text = Field(validation_alias="currencyPair", min_length=1)
-    maker_percent: Number | None = Field(default=None, validation_alias="makerPercentage")
-    taker_percent: Number | None = Field(default=None, validation_alias="takerPercentage")
+    maker_percent: Number = Field(validation_alias="makerPercentage")
+    taker_percent: Number = Field(validation_alias="takerPercentage")
 
 
 def parse_trading_fees(rows: Any) -> tuple[TradingFee, ...]:
@@ -480,8 +480,7 @@ def parse_trading_fees(rows: Any) -> tuple[TradingFee, ...]:
 
     :raises ValueError: the body is no list
     """
-    fees = _readable(TradingFee, "trading fee", _list(rows, "trading fees"))
-    return tuple(fee for fee in fees if fee.maker_percent is not None and fee.taker_percent is not None)
+    return _readable(TradingFee, "trading fee", _list(rows, "trading fees"))
 
 
 class PairRules(Message):

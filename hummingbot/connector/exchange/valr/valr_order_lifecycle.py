@@ -18,7 +18,7 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -72,14 +72,8 @@ class End(Enum):
     FAILED = "failed"
 
 
-class Channel(Enum):
-    """Which way a cancel should go: the configured one, or REST, whose answer is proof."""
-
-    DEFAULT = "default"
-    REST = "rest"
-
-
 CANCELS_DISBELIEVED_AFTER = 4
+FETCHES_DOUBTED_AFTER = 3
 
 
 def _back_off(attempts: int) -> float:
@@ -148,11 +142,15 @@ Outcome = Progress | Fill | Ended | Notice
 # --- Wishes: what the shell should ask VALR ---------------------------------------------------------------------------
 @dataclass(frozen=True)
 class LookUp:
-    """Ask VALR for the state of one order, then report it (or ``not_found`` or ``lookup_failed``)."""
+    """Ask VALR for the state of one order, then report it (or ``not_found`` or ``lookup_failed``).
+
+    With ``totals`` its summary is wanted first: trades do not explain what its status implied.
+    """
 
     client_order_id: str
     order_id: str
     trading_pair: str
+    totals: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,12 +163,15 @@ class FetchTrades:
 
 @dataclass(frozen=True)
 class SendCancel:
-    """Cancel one order, then call one of the ``cancel_*`` methods with what came of it."""
+    """Cancel one order, then call one of the ``cancel_*`` methods with what came of it.
+
+    ``over_rest`` asks for REST, whose answer is proof, in place of the configured channel.
+    """
 
     client_order_id: str
     order_id: str
     trading_pair: str
-    channel: Channel
+    over_rest: bool
 
 
 Wish = LookUp | FetchTrades | SendCancel
@@ -302,25 +303,49 @@ class OrderLifecycle:
             if cancel is not None and cancel.due is not None and cancel.due <= now and not cancel.sending:
                 wishes.append(self._wish_cancel(record, cancel))
             if record.check_due is not None and record.check_due <= now and not record.checking:
-                record.check_due = None
-                record.checking = True
-                record.last_check = now
-                wishes.append(LookUp(record.client_order_id, record.order_id, record.trading_pair))
+                wishes.append(self._wish_lookup(record, now))
         for trading_pair, fetch in self._fetches.items():
             if fetch.due <= now and not fetch.running:
                 fetch.running = True
-                wishes.append(FetchTrades(trading_pair, self._trades_since(trading_pair)))
+                wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair)))
         return wishes
+
+    def wish_lookup(self, client_order_id: str, now: float) -> LookUp | None:
+        """Return a lookup of one order out of turn, None if one is under way or the order has ended."""
+        record = self._records.get(client_order_id)
+        return None if record is None or record.checking else self._wish_lookup(record, now)
+
+    def abandon_wishes(self, now: float) -> None:
+        """Nobody is carrying out the outstanding wishes any more: wish for them again."""
+        for record in self._records.values():
+            if record.checking:
+                record.checking = False
+                record.check_by(now)
+            if record.cancel is not None and record.cancel.sending:
+                record.cancel.sending = False
+                record.check_by(now)
+        for fetch in self._fetches.values():
+            fetch.running = False
+
+    @staticmethod
+    def _wish_lookup(record: _Record, now: float) -> LookUp:
+        record.check_due = None
+        record.checking = True
+        record.last_check = now
+        unexplained = record.ending is not None and record.reported > record.filled
+        return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained)
 
     def _wish_cancel(self, record: _Record, cancel: _Cancel) -> SendCancel:
         cancel.sending = True
         cancel.due = None
         cancel.attempts += 1
-        channel = Channel.REST if cancel.attempts % 2 == 0 else Channel.DEFAULT
-        return SendCancel(record.client_order_id, record.order_id, record.trading_pair, channel)
+        return SendCancel(record.client_order_id, record.order_id, record.trading_pair, cancel.attempts % 2 == 0)
 
-    def _trades_since(self, trading_pair: str) -> float:
-        # A fill cannot be older than its order; a minute covers the difference of the two clocks.
+    def trades_since(self, trading_pair: str) -> float:
+        """How far back (Unix seconds) trades of a pair can concern an order on record.
+
+        A fill cannot be older than its order; a minute covers the difference of the two clocks.
+        """
         records = (*self._records.values(), *self._ended.values())
         created = [record.created_at for record in records if record.trading_pair == trading_pair]
         return min(created, default=0.0) - 60.0
@@ -572,6 +597,10 @@ class OrderLifecycle:
                 record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
         return outcomes
 
+    def ids_in(self, message: OpenOrders) -> set[str]:
+        """Client ids of our orders in a list of open orders, also where the rows do not carry them."""
+        return {record.client_order_id for report in message.orders if (record := self._find(report)) is not None}
+
     # --- Strays -------------------------------------------------------------------------------------------------------
     def suspect(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> None:
         """An earlier run sent this order and did not see it end, and it was not restored. If it lives, it is a stray.
@@ -605,8 +634,8 @@ class OrderLifecycle:
         return [
             Notice(
                 Level.ERROR,
-                f"Order {record.client_order_id} ({record.order_id}) on {record.trading_pair} is ours, live on VALR and "
-                "unknown to the bot: it is being cancelled",
+                f"Order {record.client_order_id} ({record.order_id}) on {record.trading_pair} is ours, live on VALR "
+                "and unknown to the bot: it is being cancelled",
             )
         ]
 
@@ -620,9 +649,17 @@ class OrderLifecycle:
             fetch.running = False
             fetch.attempts += 1
             fetch.due = now + _back_off(fetch.attempts)
+            if fetch.attempts >= FETCHES_DOUBTED_AFTER:
+                self._ask_for_totals(trading_pair, now)
         else:
             del self._fetches[trading_pair]
         return []
+
+    def _ask_for_totals(self, trading_pair: str, now: float) -> None:
+        # No trade explains what a status implied: let the order's summary say how much was executed.
+        for record in self._records.values():
+            if record.trading_pair == trading_pair and record.ending is not None:
+                record.check_by(now)
 
     def reconcile(self, now: float) -> None:
         """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades."""
@@ -666,7 +703,7 @@ class OrderLifecycle:
             record.check_by(now)
             return []
         if word.is_terminal:
-            return self._apply_end(record, report, now)
+            return self._apply_end(record, report, now, looked_up=looked_up)
         outcomes = self._prove_open(record) + self._cancel_stray(record, now)
         if not stale:
             record.updated_at = max(record.updated_at, report.updated_at or 0.0)
@@ -690,12 +727,16 @@ class OrderLifecycle:
             )
         ]
 
-    def _apply_end(self, record: _Record, report: OrderReport, now: float) -> list[Outcome]:
+    def _apply_end(self, record: _Record, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
         filled = report.filled_quantity
         if report.word is OrderWord.FILLED and not report.executed_quantity:
             # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
             filled = report.original_quantity or record.quantity
-        if record.ending is None or record.ending.filled is None:
+        if looked_up and report.executed_quantity is not None:
+            # The summary's total outranks what the quantities of a status seemed to imply.
+            record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
+            record.reported = report.executed_quantity
+        elif record.ending is None or record.ending.filled is None:
             record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
         record.updated_at = max(record.updated_at, report.updated_at or 0.0)
         self._note_reported(record, filled, now)

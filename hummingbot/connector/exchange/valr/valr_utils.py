@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -112,6 +112,38 @@ OTHER_DOMAINS_PARAMETER = {CONSTANTS.LOOPBACK_DOMAIN: CONSTANTS.LOOPBACK_DOMAIN}
 OTHER_DOMAINS_EXAMPLE_PAIR = {CONSTANTS.LOOPBACK_DOMAIN: EXAMPLE_PAIR}
 OTHER_DOMAINS_DEFAULT_FEES = {CONSTANTS.LOOPBACK_DOMAIN: DEFAULT_FEES}
 OTHER_DOMAINS_KEYS = {CONSTANTS.LOOPBACK_DOMAIN: ValrLoopbackConfigMap.model_construct()}
+
+
+class Options(BaseModel):
+    """The options of one connector instance; see the fields of the same names in the configuration map."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sub_account_id: str = Field(default="", pattern=r"^[0-9]*$")
+    order_entry: Literal["websocket", "rest"] = "websocket"
+    book_feed: Literal["l1", "full", "aggregated"] = "l1"
+    cancel_on_disconnect: bool = False
+
+
+def read_options(keywords: Mapping[str, Any], fields: Mapping[str, Any], configuration: object) -> Options:
+    """Return the options: a keyword of the constructor wins over a field, a field over the configuration map.
+
+    :param keywords: None where not given
+    :param fields: fields of the map as Hummingbot passes them one by one; an empty value there means unset
+    :param configuration: the configuration map, or None
+    :raises ValueError: an option has a value it cannot have; names the option and what it takes
+    :raises TypeError: a field that is no option
+    """
+    unknown = set(fields) - set(ValrConfigMap.model_fields)
+    if unknown:
+        raise TypeError(f"the VALR connector has no option {', '.join(sorted(unknown))}")
+    values: dict[str, Any] = {}
+    for name in Options.model_fields:
+        candidates = (keywords.get(name), fields.get(name) or None, getattr(configuration, name, None))
+        given = [candidate for candidate in candidates if candidate is not None]
+        if given:
+            values[name] = given[0]
+    return Options(**values)
 
 
 def is_exchange_information_valid(exchange_info: Mapping[str, Any]) -> bool:

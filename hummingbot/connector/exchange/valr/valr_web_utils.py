@@ -31,8 +31,8 @@ class ValrRequestError(OSError):
 class ValrRefusedError(ValrRequestError):
     """VALR answered with an error of its own: the request was not executed."""
 
-    def __init__(self, method: str, path: str, status: int, error: ApiError) -> None:
-        super().__init__(f"VALR refused {method} {path}: {error.describe()} (HTTP {status})")
+    def __init__(self, what: str, error: ApiError, status: int | None = None) -> None:
+        super().__init__(f"VALR refused {what}: {error.describe()}" + (f" (HTTP {status})" if status else ""))
         self.status = status
         self.error = error
 
@@ -183,9 +183,9 @@ def _decode(method: str, path: str, status: int, headers: Any, text: str) -> Any
         detail = f": {error_body.describe()}" if error_body else ""
         raise ValrUnknownOutcomeError(f"{method} {path} was answered with HTTP {status}{detail}")
     if error_body is not None:
-        raise ValrRefusedError(method, path, status, error_body)
+        raise ValrRefusedError(f"{method} {path}", error_body, status)
     if status >= 400:
-        raise ValrRefusedError(method, path, status, ApiError(code=None, message=""))
+        raise ValrRefusedError(f"{method} {path}", ApiError(), status)
     return content
 
 

@@ -1,0 +1,212 @@
+"""The account socket: handshake, subscription, keep-alive, silence detection, and its frames into a queue.
+
+Parsing is left to the listener (``valr_messages``); only command replies take the short way to the order entry.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_messages import Authenticated, SocketError, parse_account_frame
+from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
+from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrRequestError
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+AUTHENTICATION_DEADLINE = 10.0
+# One report has the server closing the socket at a SUBSCRIBE (valr-api.md 4.2).
+SUBSCRIBE_SUSPICION = 1.0
+FIRST_RECONNECT_DELAY = 0.5
+STABLE_AFTER = 60.0
+WATCH_INTERVAL = 1.0
+# The list and the balances sent on connect can be large: one row for every open order of the account.
+MAX_FRAME_SIZE = 32 * 1024 * 1024
+
+SUBSCRIBE_FRAME = {
+    "type": CONSTANTS.SUBSCRIBE,
+    "subscriptions": [{"event": CONSTANTS.ORDER_STATUS_UPDATE}],
+}
+
+
+class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
+    """Keeps one authenticated account socket open and queues its events.
+
+    :param order_entry: is told when commands can be sent, and is handed their replies
+    :param on_connected: called after each authentication: what happened before is silent and must be asked for
+    :param on_refused: called when VALR refuses the handshake: perhaps the clock is off
+    """
+
+    def __init__(
+        self,
+        auth: ValrAuth,
+        endpoints: Endpoints,
+        api_factory: WebAssistantsFactory,
+        order_entry: OrderEntry,
+        on_connected: Callable[[], None],
+        on_refused: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._auth = auth
+        self._endpoints = endpoints
+        self._api_factory = api_factory
+        self._order_entry = order_entry
+        self._on_connected = on_connected
+        self._on_refused = on_refused
+        self._last_frame_time = 0.0
+        self._skip_subscribe = False
+        self._failures = 0
+
+    @property
+    def last_frame_time(self) -> float:
+        """When the last frame of any kind came, in Unix seconds; 0 before the first."""
+        return self._last_frame_time
+
+    async def listen_for_user_stream(self, output: asyncio.Queue[Any]) -> None:
+        """Keep the socket open for ever, reconnecting with growing delays.
+
+        The base class would reconnect at once, without end and without a delay.
+        """
+        while True:
+            connected_at = time.monotonic()
+            try:
+                await self._listen_once(output)
+            except asyncio.CancelledError:
+                raise
+            except (ConnectionError, TimeoutError, aiohttp.ClientError, ValrRequestError) as error:
+                self.logger().warning(f"The account socket of VALR is down: {_in_words(error)}")
+                self._note_refusal(error)
+            except Exception:  # noqa: BLE001 - the outermost loop of the task
+                self.logger().exception("Unexpected error while listening to user stream.")
+            self._failures = 0 if time.monotonic() - connected_at > STABLE_AFTER else self._failures + 1
+            await self._sleep(self._reconnect_delay())
+
+    def _note_refusal(self, error: Exception) -> None:
+        if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (400, 401, 403):
+            self._on_refused()
+
+    def _reconnect_delay(self) -> float:
+        if self._failures <= 1:
+            delay = FIRST_RECONNECT_DELAY
+        else:
+            delay = min(CONSTANTS.RECONNECT_DELAY * 2 ** (self._failures - 2), CONSTANTS.RECONNECT_DELAY_MAX)
+        return delay * random.uniform(1.0, 1.5)
+
+    async def _listen_once(self, output: asyncio.Queue[Any]) -> None:
+        assistant = await self._connected_websocket_assistant()
+        try:
+            await self._await_authentication(assistant)
+            self._ws_assistant = assistant
+            subscribed_at = await self._subscribe(assistant)
+            await self._open_for_business(assistant)
+            try:
+                await self._read_and_watch(assistant, output)
+            finally:
+                if subscribed_at is not None and time.monotonic() - subscribed_at < SUBSCRIBE_SUSPICION:
+                    self._suspect_subscribe()
+        finally:
+            self._order_entry.socket_closed()
+            self._ws_assistant = None
+            await assistant.disconnect()
+
+    async def _connected_websocket_assistant(self) -> WSAssistant:
+        assistant = await self._api_factory.get_ws_assistant()
+        async with self._api_factory.throttler.execute_task(CONSTANTS.SOCKET_CONNECT_LIMIT_ID):
+            async with asyncio.timeout(AUTHENTICATION_DEADLINE):
+                await assistant.connect(
+                    ws_url=self._endpoints.socket(CONSTANTS.ACCOUNT_SOCKET_PATH),
+                    ws_headers=self._auth.handshake_headers(CONSTANTS.ACCOUNT_SOCKET_PATH),
+                    # VALR sends no protocol pings and its answers to ours are not documented: JSON PING instead.
+                    ping_timeout=None,
+                    max_msg_size=MAX_FRAME_SIZE,
+                )
+        return assistant
+
+    async def _await_authentication(self, assistant: WSAssistant) -> None:
+        async with asyncio.timeout(AUTHENTICATION_DEADLINE):
+            response = await assistant.receive()
+        message = parse_account_frame(response.data if response is not None else None)
+        if isinstance(message, SocketError):
+            self._on_refused()
+            raise ConnectionError(f"VALR refused the keys: {message.message or message.kind}")
+        if not isinstance(message, Authenticated):
+            raise ConnectionError("VALR's first frame was not AUTHENTICATED")
+        self._last_frame_time = time.time()
+
+    async def _subscribe(self, assistant: WSAssistant) -> float | None:
+        if self._skip_subscribe:
+            return None
+        await self._subscribe_channels(assistant)
+        return time.monotonic()
+
+    async def _subscribe_channels(self, websocket_assistant: WSAssistant) -> None:
+        await websocket_assistant.send(WSJSONRequest(SUBSCRIBE_FRAME))
+
+    def _suspect_subscribe(self) -> None:
+        self._skip_subscribe = True
+        self.logger().warning("VALR closed the account socket at its SUBSCRIBE; reconnecting without one.")
+
+    async def _open_for_business(self, assistant: WSAssistant) -> None:
+        async def send(frame: dict[str, Any]) -> None:
+            await assistant.send(WSJSONRequest(frame))
+
+        self._order_entry.socket_opened(send)
+        self._on_connected()
+        self.logger().info("The account socket of VALR is connected and authenticated.")
+
+    async def _read_and_watch(self, assistant: WSAssistant, output: asyncio.Queue[Any]) -> None:
+        tasks = [
+            asyncio.create_task(self._process_websocket_messages(assistant, output)),
+            asyncio.create_task(self._keep_alive(assistant)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            raise ConnectionError("it was closed")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_alive(self, assistant: WSAssistant) -> None:
+        last_ping = time.time()
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            now = time.time()
+            if now - self._last_frame_time > CONSTANTS.SOCKET_SILENCE_LIMIT:
+                raise ConnectionError(f"nothing came for {CONSTANTS.SOCKET_SILENCE_LIMIT:g} s")
+            if now - last_ping >= CONSTANTS.SOCKET_PING_INTERVAL:
+                last_ping = now
+                await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))
+
+    async def _process_event_message(self, event_message: Any, queue: asyncio.Queue[Any]) -> None:
+        self._last_frame_time = time.time()
+        kind = event_message.get("type") if isinstance(event_message, Mapping) else None
+        if kind == CONSTANTS.PONG:
+            return
+        is_reply = kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED
+        if is_reply and self._order_entry.take_reply(event_message) is None:
+            return
+        queue.put_nowait(event_message)
+
+
+def _in_words(error: Exception) -> str:
+    """Say what failed, and what the user can do where it is the user's to mend."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        if error.status in (400, 401, 403):
+            return (
+                f"VALR refused the handshake (HTTP {error.status}). Check that the API key is right and active, that "
+                "it has the permissions View access and Trade, and that its IP list (if any) allows this machine"
+            )
+        return f"VALR answered the handshake with HTTP {error.status}"
+    if isinstance(error, TimeoutError):
+        return "VALR did not answer in time"
+    return str(error) or type(error).__name__

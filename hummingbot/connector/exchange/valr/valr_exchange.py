@@ -1,0 +1,1106 @@
+"""``ValrExchange``: wires the rooms of the connector to Hummingbot's ``ExchangePyBase``."""
+
+import asyncio
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bidict import ValueDuplicationError, bidict
+
+import hummingbot
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr import valr_utils
+from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
+from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
+from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_messages import (
+    AccountMessage,
+    AccountTrade,
+    Balance,
+    CancelFailed,
+    CommandReply,
+    MarketSummary,
+    ModifyOutcome,
+    OpenOrders,
+    OrderProcessed,
+    OrderReport,
+    OrderWord,
+    PairRules,
+    PlacementFailed,
+    SocketError,
+    TradingFee,
+    Unknown,
+    Unreadable,
+    parse_account_frame,
+    parse_balances,
+    parse_market_summaries,
+    parse_open_orders,
+    parse_order_history,
+    parse_order_report,
+    parse_pair_rules,
+    parse_trades,
+    parse_trading_fees,
+)
+from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
+from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
+    End,
+    Ended,
+    FetchTrades,
+    Fill,
+    Level,
+    LookUp,
+    Notice,
+    OrderLifecycle,
+    Outcome,
+    Progress,
+    SendCancel,
+    Stage,
+    Wish,
+)
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    Endpoints,
+    ValrNotSentError,
+    ValrRateLimitedError,
+    ValrRefusedError,
+    ValrRequestError,
+    ValrRestClient,
+    ValrUnknownOutcomeError,
+)
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.core.api_throttler.data_types import RateLimit
+from hummingbot.core.data_type.cancellation_result import CancellationResult
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
+from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+STATES = {
+    Stage.OPEN: OrderState.OPEN,
+    Stage.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    Stage.CANCEL_PENDING: OrderState.PENDING_CANCEL,
+}
+STAGES = {
+    OrderState.PENDING_CREATE: Stage.SUBMITTED,
+    OrderState.OPEN: Stage.OPEN,
+    OrderState.PARTIALLY_FILLED: Stage.PARTIALLY_FILLED,
+    OrderState.PENDING_CANCEL: Stage.CANCEL_PENDING,
+}
+ENDS = {End.FILLED: OrderState.FILLED, End.CANCELLED: OrderState.CANCELED, End.FAILED: OrderState.FAILED}
+WORD_STATES = {
+    OrderWord.OPEN: OrderState.OPEN,
+    OrderWord.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    OrderWord.FILLED: OrderState.FILLED,
+    OrderWord.CANCELLED: OrderState.CANCELED,
+    OrderWord.FAILED: OrderState.FAILED,
+    OrderWord.EXPIRED: OrderState.CANCELED,
+}
+
+# A socket that has brought a frame within this many seconds proves the network better than any request.
+LIVENESS_WINDOW = 30.0
+RESEND_CANCEL_AFTER = 0.5
+# Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
+STRAY_GRACE = 5.0
+MARKET_SUMMARY_LIFETIME = 30.0
+MAX_TRADE_PAGES = 50
+WARNING_INTERVAL = 600.0
+
+
+class ValrExchange(ExchangePyBase):
+    """VALR spot, or the loopback exchange that stands in for it.
+
+    :param valr_url: address of the loopback exchange (only with ``domain="valr_loopback"``)
+    :param connector_configuration: the whole configuration map, as Hummingbot passes it
+    :param valr_sub_account_id: acts for this sub-account of the primary account whose key is used
+    :param valr_order_entry: ``websocket`` or ``rest``
+    :param valr_book_feed: ``l1``, ``full`` or ``aggregated``
+    :param valr_cancel_on_disconnect: VALR cancels every order of the account when the account socket drops
+    :param options: the options once more under their names in the configuration map, as Hummingbot passes them to
+        instances without keys; a keyword wins over these, and these over ``connector_configuration``
+    """
+
+    web_utils = web_utils
+    # With the stream the poll is a backstop; without it, the only eyes there are.
+    SHORT_POLL_INTERVAL = 2.0
+    LONG_POLL_INTERVAL = 10.0
+    TICK_INTERVAL_LIMIT = 30.0
+
+    def __init__(
+        self,
+        valr_api_key: str = "",
+        valr_api_secret: str = "",
+        valr_url: str | None = None,
+        balance_asset_limit: dict[str, dict[str, Decimal]] | None = None,
+        rate_limits_share_pct: Decimal = Decimal("100"),
+        trading_pairs: list[str] | None = None,
+        trading_required: bool = True,
+        domain: str = CONSTANTS.DEFAULT_DOMAIN,
+        connector_configuration: Any = None,
+        valr_sub_account_id: str | None = None,
+        valr_order_entry: str | None = None,
+        valr_book_feed: str | None = None,
+        valr_cancel_on_disconnect: bool | None = None,
+        **options: Any,
+    ) -> None:
+        keywords = {
+            "sub_account_id": valr_sub_account_id,
+            "order_entry": valr_order_entry,
+            "book_feed": valr_book_feed,
+            "cancel_on_disconnect": valr_cancel_on_disconnect,
+        }
+        self._options = valr_utils.read_options(keywords, options, connector_configuration)
+        self._api_key = valr_api_key
+        self._api_secret = valr_api_secret
+        self._domain = domain
+        self._endpoints = Endpoints.for_domain(domain, valr_url)
+        self._trading_pairs = trading_pairs or []
+        self._trading_required = trading_required
+        self._lifecycle = OrderLifecycle()
+        self._outcomes: deque[Outcome] = deque()
+        self._work = asyncio.Event()
+        self._news = asyncio.Event()
+        self._lifecycle_task: asyncio.Task[None] | None = None
+        self._wish_tasks: set[asyncio.Task[None]] = set()
+        self._suspects: dict[str, JournalEntry] = {}
+        self._suspects_due = math.inf
+        self._balance_times: dict[str, float] = {}
+        self._balance_arrivals: dict[str, float] = {}
+        self._warned_at: dict[str, float] = {}
+        self._own_symbols: dict[str, str] = {}
+        self._market_summaries: dict[str, MarketSummary] = {}
+        self._market_summaries_time = -math.inf
+        super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._journal = OrderJournal(_data_folder, self._auth.account_fingerprint)
+
+    # --- What the base class asks about us ----------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        """The connector's name: also the key into Hummingbot's settings and database."""
+        return self._domain
+
+    @property
+    def authenticator(self) -> AuthBase:
+        """The signer of requests and handshakes."""
+        return ValrAuth(
+            self._api_key, self._api_secret, lambda: self._time_synchronizer.time(), self._options.sub_account_id
+        )
+
+    @property
+    def rate_limits_rules(self) -> list[RateLimit]:
+        """VALR's limits (valr-api.md 1.6)."""
+        return CONSTANTS.RATE_LIMITS
+
+    @property
+    def domain(self) -> str:
+        """``valr`` or ``valr_loopback``."""
+        return self._domain
+
+    @property
+    def client_order_id_max_length(self) -> int:
+        """Longest client order id."""
+        return CONSTANTS.CLIENT_ORDER_ID_MAX_LENGTH
+
+    @property
+    def client_order_id_prefix(self) -> str:
+        """Prefix of every client order id."""
+        return CONSTANTS.CLIENT_ORDER_ID_PREFIX
+
+    @property
+    def trading_rules_request_path(self) -> str:
+        """Where the trading rules come from."""
+        return CONSTANTS.PAIRS_PATH
+
+    @property
+    def trading_pairs_request_path(self) -> str:
+        """Where the pairs come from."""
+        return CONSTANTS.PAIRS_PATH
+
+    @property
+    def check_network_request_path(self) -> str:
+        """The lightest request there is; it has a generous limit of its own."""
+        return CONSTANTS.SERVER_TIME_PATH
+
+    @property
+    def trading_pairs(self) -> list[str]:
+        """The pairs this instance trades."""
+        return self._trading_pairs
+
+    @property
+    def is_cancel_request_in_exchange_synchronous(self) -> bool:
+        """VALR acknowledges a cancel; the order has ended when its end is proven."""
+        return False
+
+    @property
+    def is_trading_required(self) -> bool:
+        """Whether orders will be placed, not only market data read."""
+        return self._trading_required
+
+    def supported_order_types(self) -> list[OrderType]:
+        """Limit, post-only limit and market."""
+        return [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
+
+    def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
+        return isinstance(request_exception, ValrRefusedError) and (
+            request_exception.code == CONSTANTS.ERROR_INVALID_SIGNATURE
+        )
+
+    def _is_order_not_found_during_status_update_error(self, status_update_exception: Exception) -> bool:
+        return isinstance(status_update_exception, ValrRefusedError) and _is_unknown_order(status_update_exception)
+
+    def _is_order_not_found_during_cancelation_error(self, cancelation_exception: Exception) -> bool:
+        return isinstance(cancelation_exception, ValrRefusedError) and is_cancel_not_found(cancelation_exception)
+
+    # --- Construction of the rooms ------------------------------------------------------------------------------------
+    def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        factory = web_utils.build_api_factory(self._throttler, self._auth)
+        self._rest = ValrRestClient(factory, self._endpoints.rest_url)
+        self._order_entry = OrderEntry(
+            self._signed_request, self._throttler, prefer_socket=self._options.order_entry == "websocket"
+        )
+        return factory
+
+    def _create_order_book_data_source(self) -> OrderBookTrackerDataSource:
+        return ValrAPIOrderBookDataSource(
+            trading_pairs=self._trading_pairs,
+            connector=self,
+            api_factory=self._web_assistants_factory,
+            endpoints=self._endpoints,
+            auth=self._auth,
+            book_feed=self._options.book_feed,
+        )
+
+    def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
+        return ValrAPIUserStreamDataSource(
+            auth=self._auth,
+            endpoints=self._endpoints,
+            api_factory=self._web_assistants_factory,
+            order_entry=self._order_entry,
+            on_connected=self._on_account_socket_connected,
+            on_refused=lambda: self._spawn(self._resync_clock()),
+        )
+
+    # --- REST ---------------------------------------------------------------------------------------------------------
+    async def _api_request(
+        self,
+        path_url: str,
+        overwrite_url: str | None = None,
+        method: RESTMethod = RESTMethod.GET,
+        params: dict[str, Any] | None = None,
+        data: dict[str, Any] | None = None,
+        is_auth_required: bool = False,
+        return_err: bool = False,
+        limit_id: str | None = None,
+        headers: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Perform a call with a deadline and typed errors; the base class has neither."""
+        for is_last_attempt in itertools.chain((False,), itertools.repeat(True)):
+            try:
+                return await self._rest.request(
+                    method,
+                    path_url,
+                    body=data,
+                    params=params,
+                    signed=is_auth_required,
+                    limit_id=limit_id,
+                    headers=headers,
+                    url=overwrite_url,
+                )
+            except ValrRefusedError as error:
+                if is_last_attempt or not self._is_request_exception_related_to_time_synchronizer(error):
+                    raise
+                await self._resync_clock()
+
+    async def _signed_request(
+        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+    ) -> Any:
+        return await self._api_request(path, method=method, data=body, is_auth_required=True, limit_id=limit_id)
+
+    async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
+        """Measure the difference of the clocks; a failure leaves the last measurement in place.
+
+        The base class would build the whole interactive application to announce a failure.
+        """
+        before = self._time_synchronizer._current_seconds_counter()
+        try:
+            server_ms = await web_utils.get_current_server_time(
+                throttler=self._throttler, domain=self._domain, rest_url=self._endpoints.rest_url
+            )
+        except (ValrRequestError, ValueError) as error:
+            self.logger().warning(f"VALR's clock could not be read ({error}); the last known difference stays in use.")
+            return
+        middle = (before + self._time_synchronizer._current_seconds_counter()) / 2
+        self._time_synchronizer.add_time_offset_ms_sample(server_ms - middle * 1000)
+
+    async def _resync_clock(self) -> None:
+        # Samples taken before a jump of either clock would drag the average for minutes.
+        self._time_synchronizer.clear_time_offset_ms_samples()
+        await self._update_time_synchronizer()
+
+    async def _make_network_check_request(self) -> None:
+        """Answer from the sockets' liveness: one failed health request would tear down everything that works."""
+        now = time.time()
+        last_frames = (self._user_stream_source.last_frame_time, self._order_book_source.last_message_time)
+        if any(now - last_frame < LIVENESS_WINDOW for last_frame in last_frames):
+            return
+        await self._api_get(path_url=self.check_network_request_path)
+
+    @property
+    def _user_stream_source(self) -> ValrAPIUserStreamDataSource:
+        return self._user_stream_tracker.data_source
+
+    @property
+    def _order_book_source(self) -> ValrAPIOrderBookDataSource:
+        return self._orderbook_ds
+
+    # --- Network life -------------------------------------------------------------------------------------------------
+    async def start_network(self) -> None:
+        """Start every loop; orders of an earlier run are asked for first of all."""
+        await super().start_network()
+        if self._trading_required:
+            self._lifecycle.reconcile(time.monotonic())
+            self._ensure_lifecycle_runs()
+
+    async def stop_network(self) -> None:
+        """Stop every loop; what was being asked is asked again after the next start."""
+        await super().stop_network()
+        tasks = [task for task in (self._lifecycle_task, *self._wish_tasks) if task is not None]
+        self._lifecycle_task = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lifecycle.abandon_wishes(time.monotonic())
+        if not self._lifecycle.live_ids:
+            self._journal.close()
+
+    def _ensure_lifecycle_runs(self) -> None:
+        # Some hosts never call start_network: the first order starts the loop as well.
+        if self._lifecycle_task is None or self._lifecycle_task.done():
+            self._open_journal()
+            self._lifecycle_task = safe_ensure_future(self._lifecycle_loop())
+
+    def _open_journal(self) -> None:
+        try:
+            adopted = self._journal.open()
+        except OSError as error:
+            self.logger().error(
+                f"The order journal cannot be written ({error}): after a crash, orders may be live on VALR that the "
+                "bot does not know. Make Hummingbot's data folder writable."
+            )
+            return
+        if adopted:
+            self._suspects.update(adopted)
+            self._suspects_due = time.monotonic() + STRAY_GRACE
+
+    def _on_account_socket_connected(self) -> None:
+        self._lifecycle.reconcile(time.monotonic())
+        self._poll_notifier.set()
+        self._work.set()
+        live = len(self._lifecycle.live_ids)
+        if live:
+            self.logger().info(f"Reconciling {live} orders with VALR after the account socket (re)connected.")
+        if self._options.cancel_on_disconnect:
+            self._spawn(self._request_cancel_on_disconnect())
+
+    async def _request_cancel_on_disconnect(self) -> None:
+        try:
+            await self._order_entry.cancel_on_disconnect()
+        except ValrRequestError as error:
+            self.logger().error(f"VALR did not take cancel-on-disconnect: {error}")
+
+    async def _lifecycle_loop(self) -> None:
+        while True:
+            try:
+                now = time.monotonic()
+                self._suspect_strays(now)
+                for wish in self._lifecycle.due(now):
+                    self._spawn(self._fulfil(wish))
+                await self._wait_for_work()
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - the outermost loop of the task
+                self.logger().exception("Unexpected error while looking after orders.")
+                await self._sleep(1.0)
+
+    async def _wait_for_work(self) -> None:
+        self._work.clear()
+        due = min(self._lifecycle.next_due() or math.inf, self._suspects_due)
+        try:
+            async with asyncio.timeout(None if math.isinf(due) else max(due - time.monotonic(), 0)):
+                await self._work.wait()
+        except TimeoutError:
+            pass
+
+    def _suspect_strays(self, now: float) -> None:
+        if now < self._suspects_due:
+            return
+        self._suspects_due = math.inf
+        for entry in self._suspects.values():
+            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, entry.sent_at, now)
+        self._suspects.clear()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._wish_tasks.add(task)
+        task.add_done_callback(self._wish_done)
+
+    def _wish_done(self, task: asyncio.Task[None]) -> None:
+        self._wish_tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.logger().error("Unexpected error while asking VALR about an order.", exc_info=task.exception())
+            self._lifecycle.abandon_wishes(time.monotonic())
+        self._work.set()
+
+    # --- Wishes of the lifecycle --------------------------------------------------------------------------------------
+    async def _fulfil(self, wish: Wish) -> None:
+        if isinstance(wish, LookUp):
+            await self._look_up(wish)
+        elif isinstance(wish, FetchTrades):
+            await self._fetch_trades(wish.trading_pair, wish.since)
+        else:
+            await self._send_cancel(wish)
+
+    async def _look_up(self, wish: LookUp) -> bool:
+        """Look an order up and hand in the answer; return False only if VALR does not know the order."""
+        identifier = wish.client_order_id
+        try:
+            report = await self._fetch_report(wish)
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"Order {identifier} could not be looked up: {error}", "lookup")
+            await self._publish(self._lifecycle.lookup_failed(identifier, time.monotonic()))
+            return True
+        if report is None:
+            self._count_not_found(identifier)
+            await self._publish(self._lifecycle.not_found(identifier, time.monotonic()))
+            return False
+        await self._publish(self._lifecycle.looked_up(identifier, report, time.monotonic()))
+        return True
+
+    def _count_not_found(self, client_order_id: str) -> None:
+        # The framework's own count; it is kept for its displays, and evidence decides.
+        self._order_tracker._order_not_found_records[client_order_id] += 1
+
+    async def _fetch_report(self, wish: LookUp) -> OrderReport | None:
+        """Return what VALR says of an order, None if it knows no such order.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that cannot be read
+        """
+        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=wish.trading_pair)
+        fields = {"symbol": symbol, "order_id": wish.order_id, "client_order_id": wish.client_order_id}
+        if wish.totals and wish.order_id:
+            report = await self._ask_for_order(CONSTANTS.ORDER_SUMMARY_BY_ID_PATH.format(**fields))
+            if report is not None:
+                return report
+        by_id, by_client_id = CONSTANTS.ORDER_STATUS_BY_ID_PATH, CONSTANTS.ORDER_STATUS_BY_CLIENT_ID_PATH
+        report = await self._ask_for_order((by_id if wish.order_id else by_client_id).format(**fields))
+        if report is not None:
+            return report
+        rows = await self._api_get(
+            path_url=CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH.format(**fields), is_auth_required=True
+        )
+        return _readable(parse_order_history(rows))
+
+    async def _ask_for_order(self, path: str) -> OrderReport | None:
+        try:
+            content = await self._api_get(path_url=path, is_auth_required=True)
+        except ValrRefusedError as error:
+            if _is_unknown_order(error):
+                return None
+            raise
+        return _readable(parse_order_report(content))
+
+    async def _fetch_trades(self, trading_pair: str, since: float) -> None:
+        try:
+            trades = await self._trades_since(trading_pair, since)
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
+            trades = []
+        for trade in reversed(trades):
+            await self._publish(self._lifecycle.event(trade, time.monotonic()))
+        await self._publish(self._lifecycle.trades_fetched(trading_pair, time.monotonic()))
+
+    async def _trades_since(self, trading_pair: str, since: float) -> list[AccountTrade]:
+        """Return the account's trades of a pair back to ``since`` (Unix seconds), newest first."""
+        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        trades: list[AccountTrade] = []
+        for page in range(MAX_TRADE_PAGES):
+            path = CONSTANTS.PAIR_TRADE_HISTORY_PATH.format(
+                symbol=symbol, skip=page * CONSTANTS.TRADE_HISTORY_PAGE, limit=CONSTANTS.TRADE_HISTORY_PAGE
+            )
+            rows = parse_trades(await self._api_get(path_url=path, is_auth_required=True))
+            for row in rows:
+                if isinstance(row, Unreadable):
+                    self._warn(f"A trade of {trading_pair} cannot be read: {row.problem}", "unreadable trade")
+                else:
+                    trades.append(row)
+            if len(rows) < CONSTANTS.TRADE_HISTORY_PAGE or (trades and trades[-1].traded_at < since):
+                break
+        return trades
+
+    async def _send_cancel(self, wish: SendCancel) -> bool:
+        """Send a cancel and hand in what came of it; return whether VALR took or did it."""
+        identifier, now = wish.client_order_id, time.monotonic
+        try:
+            symbol = await self.exchange_symbol_associated_to_pair(trading_pair=wish.trading_pair)
+            done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
+        except ValrRefusedError as error:
+            not_found = is_cancel_not_found(error)
+            if not_found:
+                self.logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
+                self._count_not_found(identifier)
+            else:
+                self.logger().error(f"Failed to cancel order {identifier}: {error}")
+            await self._publish(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
+        except ValrUnknownOutcomeError as error:
+            self.logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
+            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
+        except (ValrNotSentError, ValrRateLimitedError) as error:
+            self.logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
+            await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
+        else:
+            settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged
+            await self._publish(settle(identifier, now()))
+            return True
+        return False
+
+    # --- Outcomes of the lifecycle ------------------------------------------------------------------------------------
+    async def _publish(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell Hummingbot, strictly in order; nothing here waits, so no other evidence comes in between."""
+        self._outcomes.extend(outcomes)
+        while self._outcomes:
+            await self._tell(self._outcomes.popleft())
+        self._work.set()
+        self._news.set()
+
+    def _publish_soon(self, outcomes: Iterable[Outcome]) -> None:
+        self._outcomes.extend(outcomes)
+        safe_ensure_future(self._publish(()))
+
+    async def _tell(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Notice):
+            self._log(outcome)
+        elif isinstance(outcome, Fill):
+            self._tell_fill(outcome)
+        elif isinstance(outcome, Progress):
+            await self._update_tracker(outcome, STATES[outcome.stage])
+        else:
+            await self._tell_end(outcome)
+
+    def _log(self, notice: Notice) -> None:
+        speak = {Level.INFO: self.logger().info, Level.WARNING: self.logger().warning, Level.ERROR: self.logger().error}
+        speak[notice.level](notice.text)
+
+    def _tell_fill(self, fill: Fill) -> None:
+        order = self._order_tracker.all_fillable_orders.get(fill.client_order_id)
+        if order is not None:
+            self._order_tracker.process_trade_update(self._trade_update(order, fill.trade))
+
+    def _trade_update(self, order: InFlightOrder, trade: AccountTrade) -> TradeUpdate:
+        # The wire says what was paid and in which coin; a reward is a negative fee (valr-api.md 7).
+        flat_fees = [TokenAmount(token=trade.fee_currency, amount=trade.fee)] if trade.fee else []
+        fee = TradeFeeBase.new_spot_fee(
+            fee_schema=self.trade_fee_schema(), trade_type=order.trade_type, flat_fees=flat_fees
+        )
+        return TradeUpdate(
+            trade_id=trade.trade_id,
+            client_order_id=order.client_order_id,
+            exchange_order_id=trade.order_id,
+            trading_pair=order.trading_pair,
+            fill_timestamp=trade.traded_at,
+            fill_price=trade.price,
+            fill_base_amount=trade.quantity,
+            fill_quote_amount=trade.quantity * trade.price,
+            fee=fee,
+        )
+
+    async def _tell_end(self, ended: Ended) -> None:
+        if ended.proven:
+            self._journal.remove(ended.client_order_id)
+        if ended.stray:
+            return
+        order = self._order_tracker.fetch_order(ended.client_order_id)
+        if order is not None:
+            # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
+            order.completely_filled_event.set()
+        problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
+        await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
+
+    async def _update_tracker(
+        self, outcome: Progress | Ended, state: OrderState, misc_updates: dict[str, str] | None = None
+    ) -> None:
+        update = OrderUpdate(
+            client_order_id=outcome.client_order_id,
+            exchange_order_id=outcome.order_id or None,
+            trading_pair=outcome.trading_pair,
+            update_timestamp=self._event_time(),
+            new_state=state,
+            misc_updates=misc_updates,
+        )
+        await self._order_tracker._process_order_update(update)
+
+    def _event_time(self) -> float:
+        now = self.current_timestamp
+        return time.time() if now is None or math.isnan(now) else now
+
+    def _warn(self, text: str, kind: str) -> None:
+        """Warn, but not of the same kind of trouble over and over."""
+        now = time.monotonic()
+        if now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL:
+            self._warned_at[kind] = now
+            self.logger().warning(text)
+
+    # --- Placing ------------------------------------------------------------------------------------------------------
+    async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
+        """Place an order; an unknown outcome keeps it pending until it is looked up, where the base would fail it."""
+        self._ensure_lifecycle_runs()
+        identifier = order.client_order_id
+        try:
+            order_id, _ = await self._place_order(
+                order_id=identifier,
+                trading_pair=order.trading_pair,
+                amount=order.amount,
+                trade_type=order.trade_type,
+                order_type=order.order_type,
+                price=order.price,
+            )
+        except ValrUnknownOutcomeError as error:
+            self.logger().warning(f"It is not known yet whether VALR has order {identifier}: {error}; looking it up")
+            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            return ""
+        except asyncio.CancelledError:
+            self._lifecycle.placement_doubtful(identifier, time.monotonic())
+            raise
+        return order_id
+
+    async def _place_order(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal,
+        **kwargs: Any,
+    ) -> tuple[str, float]:
+        largest = self._trading_rules[trading_pair].max_order_size
+        if amount > largest:
+            raise ValueError(
+                f"Order amount {amount} is higher than the maximum order size {largest} of {trading_pair}."
+            )
+        placement = Placement(
+            client_order_id=order_id,
+            symbol=await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair),
+            is_buy=trade_type is TradeType.BUY,
+            quantity=amount,
+            price=None if order_type is OrderType.MARKET else price,
+            post_only=order_type is OrderType.LIMIT_MAKER,
+        )
+        self._journal.add(order_id, trading_pair)
+        accepted = await self._order_entry.place(placement)
+        await self._publish(
+            self._lifecycle.placement_accepted(order_id, accepted.order_id, time.monotonic(), proof=accepted.proof)
+        )
+        return accepted.order_id, time.time()
+
+    def _on_order_failure(
+        self,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        trade_type: TradeType,
+        order_type: OrderType,
+        price: Decimal | None,
+        exception: Exception,
+        **kwargs: Any,
+    ) -> None:
+        """Log and fail; without the base's app warning, which would build the whole interactive application."""
+        self.logger().network(
+            f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to {self.name_cap} for "
+            f"{amount} {trading_pair} {price}.",
+            exc_info=not isinstance(exception, ValrRequestError),
+        )
+        self.logger().warning(f"Order {order_id} was not placed: {exception}")
+        self._update_order_after_failure(order_id, trading_pair, exception)
+
+    def _update_order_after_failure(self, order_id: str, trading_pair: str, exception: Exception | None = None) -> None:
+        self._publish_soon(
+            self._lifecycle.placement_refused(
+                order_id, str(exception or ""), time.monotonic(), error_type=type(exception).__name__
+            )
+        )
+
+    def start_tracking_order(
+        self,
+        order_id: str,
+        exchange_order_id: str | None,
+        trading_pair: str,
+        trade_type: TradeType,
+        price: Decimal,
+        amount: Decimal,
+        order_type: OrderType,
+        **kwargs: Any,
+    ) -> None:
+        """Put an order on the tracker's and on our own record."""
+        super().start_tracking_order(
+            order_id, exchange_order_id, trading_pair, trade_type, price, amount, order_type, **kwargs
+        )
+        self._publish_soon(
+            self._lifecycle.track(
+                order_id,
+                trading_pair,
+                amount,
+                time.monotonic(),
+                created_at=time.time(),
+                order_id=exchange_order_id or "",
+                immediate=order_type is OrderType.MARKET,
+            )
+        )
+
+    def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
+        """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
+        super().restore_tracking_states(saved_states)
+        now = time.monotonic()
+        for order in self._order_tracker.all_updatable_orders.values():
+            self._publish_soon(
+                self._lifecycle.track(
+                    order.client_order_id,
+                    order.trading_pair,
+                    order.amount,
+                    now,
+                    created_at=order.creation_timestamp,
+                    order_id=order.exchange_order_id or "",
+                    immediate=order.order_type is OrderType.MARKET,
+                    told=STAGES.get(order.current_state, Stage.OPEN),
+                    trades=[(trade_id, fill.fill_base_amount) for trade_id, fill in order.order_fills.items()],
+                )
+            )
+            self._journal.add(order.client_order_id, order.trading_pair)
+        self._lifecycle.reconcile(now)
+        self._work.set()
+
+    # --- Cancelling ---------------------------------------------------------------------------------------------------
+    async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
+        wish = self._lifecycle.request_cancel(order_id, time.monotonic())
+        if wish is None:
+            return self._lifecycle.is_proven_gone(order_id)
+        return await self._send_cancel(wish)
+
+    async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
+        """Ask for a cancel; from here on the lifecycle sees to it, so the base's states and counters stay out of it."""
+        self._ensure_lifecycle_runs()
+        return order.client_order_id if await self._place_cancel(order.client_order_id, order) else None
+
+    async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
+        """Cancel every live order and wait for the proof; success means proven, where the base means acknowledged."""
+        orders = [order for order in self.in_flight_orders.values() if not order.is_done]
+        identifiers = [order.client_order_id for order in orders]
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await safe_gather(*(self._execute_order_cancel(order) for order in orders), return_exceptions=True)
+                while not all(map(self._lifecycle.is_proven_gone, identifiers)):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            remaining = [each for each in identifiers if not self._lifecycle.is_proven_gone(each)]
+            self.logger().error(f"Not proven to be cancelled within {timeout_seconds:g} s: {', '.join(remaining)}")
+        results = [CancellationResult(each, self._lifecycle.is_proven_gone(each)) for each in identifiers]
+        return sorted(results, key=lambda result: not result.success)
+
+    # --- Account socket events ----------------------------------------------------------------------------------------
+    async def _user_stream_event_listener(self) -> None:
+        async for event_message in self._iter_user_event_queue():
+            try:
+                await self._process_account_message(parse_account_frame(event_message))
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - the outermost loop of the task
+                self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
+
+    async def _process_account_message(self, message: AccountMessage) -> None:
+        now = time.monotonic()
+        if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
+            await self._publish(self._lifecycle.event(message, now))
+        elif isinstance(message, OpenOrders):
+            await self._publish(self._lifecycle.open_orders(message, now))
+        elif isinstance(message, Balance):
+            self._apply_balance(message)
+        elif isinstance(message, CancelFailed | PlacementFailed):
+            self.logger().info(
+                f"VALR reports for order {message.client_order_id or message.order_id}: {message.message}"
+            )
+            await self._publish(
+                self._lifecycle.failure(message.order_id, message.client_order_id, message.message, now)
+            )
+        elif isinstance(message, Unreadable | ModifyOutcome):
+            await self._on_unclear_message(message, now)
+        elif isinstance(message, CommandReply):
+            await self._on_late_reply(message, now)
+        elif isinstance(message, Unknown):
+            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", message.kind)
+        elif isinstance(message, SocketError):
+            self.logger().warning(f"VALR reports an error on the account socket: {message.message}")
+
+    async def _on_unclear_message(self, message: Unreadable | ModifyOutcome, now: float) -> None:
+        if isinstance(message, Unreadable):
+            if message.kind == "frame":
+                raise ValueError("a frame of the account socket is not a typed object")
+            self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
+        await self._publish(self._lifecycle.failure(message.order_id, message.client_order_id, "", now))
+
+    async def _on_late_reply(self, reply: CommandReply, now: float) -> None:
+        # A placement's clientMsgId is its client order id, so even a reply that nobody waits for names its order.
+        if reply.command in (CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.PLACE_MARKET_ORDER):
+            identifier = reply.client_msg_id
+            if reply.error is None and reply.order_id:
+                outcomes = self._lifecycle.placement_accepted(identifier, reply.order_id, now, proof=False)
+            else:
+                outcomes = self._lifecycle.failure("", identifier, reply.error.message if reply.error else "", now)
+            await self._publish(outcomes)
+
+    # --- Polling ------------------------------------------------------------------------------------------------------
+    async def _update_order_status(self) -> None:
+        """Ask for everything in as few calls as VALR allows, then for each order the list did not prove open."""
+        lost = self._order_tracker.lost_orders
+        asked = [each for each in self._lifecycle.live_ids if each not in lost]
+        if asked:
+            listed = await self._update_open_orders()
+            await safe_gather(*(self._look_up_by_id(each) for each in asked if each not in listed))
+        for trading_pair in {order.trading_pair for order in self._order_tracker.all_updatable_orders.values()}:
+            await self._fetch_trades(trading_pair, self._lifecycle.trades_since(trading_pair))
+
+    async def _update_lost_orders_status(self) -> None:
+        for identifier, order in self._order_tracker.lost_orders.items():
+            await self._fetch_trades(order.trading_pair, self._lifecycle.trades_since(order.trading_pair))
+            if not await self._look_up_by_id(identifier):
+                # The framework gave it up before; VALR does not know it either.
+                self._order_tracker.process_order_update(
+                    OrderUpdate(
+                        client_order_id=identifier,
+                        trading_pair=order.trading_pair,
+                        update_timestamp=self._event_time(),
+                        new_state=OrderState.FAILED,
+                    )
+                )
+
+    async def _update_open_orders(self) -> set[str]:
+        """Hand in the list of open orders and return the client ids it names."""
+        try:
+            rows = await self._api_get(path_url=CONSTANTS.OPEN_ORDERS_PATH, is_auth_required=True)
+        except ValrRequestError as error:
+            self._warn(f"The open orders could not be fetched: {error}", "open orders")
+            return set()
+        message = parse_open_orders(rows)
+        if isinstance(message, Unreadable):
+            self._warn(f"The list of open orders cannot be read: {message.problem}", "unreadable open orders")
+            return set()
+        await self._publish(self._lifecycle.open_orders(message, time.monotonic()))
+        return self._lifecycle.ids_in(message)
+
+    async def _look_up_by_id(self, client_order_id: str) -> bool:
+        """Look an order up now; return whether VALR knows it (or could not be asked)."""
+        wish = self._lifecycle.wish_lookup(client_order_id, time.monotonic())
+        return True if wish is None else await self._look_up(wish)
+
+    async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
+        """Return what VALR says of an order; the connector itself goes through the lifecycle."""
+        report = await self._fetch_report(
+            LookUp(tracked_order.client_order_id, tracked_order.exchange_order_id or "", tracked_order.trading_pair)
+        )
+        if report is None:
+            raise ValrRequestError(f"VALR does not know order {tracked_order.client_order_id}")
+        return OrderUpdate(
+            client_order_id=tracked_order.client_order_id,
+            exchange_order_id=report.order_id,
+            trading_pair=tracked_order.trading_pair,
+            update_timestamp=report.updated_at or self._event_time(),
+            new_state=WORD_STATES.get(report.word, tracked_order.current_state),
+        )
+
+    async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
+        trades = await self._trades_since(order.trading_pair, order.creation_timestamp - 60)
+        return [self._trade_update(order, trade) for trade in trades if trade.order_id == order.exchange_order_id]
+
+    # --- Balances and fees --------------------------------------------------------------------------------------------
+    async def _update_balances(self) -> None:
+        asked_at = time.monotonic()
+        rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
+        balances = parse_balances(rows)
+        listed = {balance.asset for balance in balances}
+        for asset in set(self._account_balances) - listed:
+            if self._balance_arrivals.get(asset, -math.inf) < asked_at:
+                self._forget_balance(asset)
+        for balance in balances:
+            self._apply_balance(balance)
+        if not self._account_balances:
+            self._note_empty_account()
+
+    def _forget_balance(self, asset: str) -> None:
+        self._account_balances.pop(asset, None)
+        self._account_available_balances.pop(asset, None)
+
+    def _note_empty_account(self) -> None:
+        # VALR has answered and there is nothing: zero is known, and the framework's check wants to see it.
+        for trading_pair in self._trading_pairs:
+            for asset in trading_pair.split("-"):
+                self._account_balances[asset] = self._account_available_balances[asset] = Decimal(0)
+
+    def _apply_balance(self, balance: Balance) -> None:
+        updated_at = balance.updated_at or 0.0
+        if updated_at and updated_at < self._balance_times.get(balance.asset, 0.0):
+            return
+        self._balance_times[balance.asset] = max(updated_at, self._balance_times.get(balance.asset, 0.0))
+        self._balance_arrivals[balance.asset] = time.monotonic()
+        self._account_balances[balance.asset] = balance.total
+        self._account_available_balances[balance.asset] = balance.available
+
+    async def _update_trading_fees(self) -> None:
+        rows = await self._api_get(path_url=CONSTANTS.TRADING_FEES_PATH, is_auth_required=True)
+        symbols = await self.trading_pair_symbol_map()
+        self._trading_fees = {symbols[fee.symbol]: fee for fee in parse_trading_fees(rows) if fee.symbol in symbols}
+
+    def _get_fee(
+        self,
+        base_currency: str,
+        quote_currency: str,
+        order_type: OrderType,
+        order_side: TradeType,
+        amount: Decimal,
+        price: Decimal = Decimal("NaN"),
+        is_maker: bool | None = None,
+    ) -> TradeFeeBase:
+        maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
+        schema = self.trade_fee_schema()
+        rates: TradingFee | None = self._trading_fees.get(f"{base_currency}-{quote_currency}")
+        if rates is not None:
+            percent = (rates.maker_percent if maker else rates.taker_percent) / 100
+        else:
+            percent = schema.maker_percent_fee_decimal if maker else schema.taker_percent_fee_decimal
+        return TradeFeeBase.new_spot_fee(fee_schema=schema, trade_type=order_side, percent=percent)
+
+    # --- Pairs, rules, prices -----------------------------------------------------------------------------------------
+    async def _make_trading_pairs_request(self) -> Any:
+        return await self._fetch_tradable_rows()
+
+    async def _make_trading_rules_request(self) -> Any:
+        return await self._fetch_tradable_rows()
+
+    async def _fetch_tradable_rows(self) -> list[Any]:
+        """Return the rows of active spot pairs that have an order book."""
+        rows = await self._api_get(path_url=CONSTANTS.PAIRS_PATH)
+        if not isinstance(rows, list):
+            raise ValueError("VALR's list of pairs is not a list")
+        try:
+            listed = await self._api_get(path_url=CONSTANTS.ORDER_TYPES_PATH)
+        except ValrRequestError as error:
+            self._warn(
+                f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
+            )
+            return rows
+        with_book = {row.get("currencyPair") for row in listed if "LIMIT" in (row.get("orderTypes") or ())}
+        return [row for row in rows if row.get("symbol") in with_book]
+
+    async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
+        rules = []
+        for row in filter(valr_utils.is_exchange_information_valid, exchange_info_dict):
+            try:
+                rules.append(_trading_rule(parse_pair_rules(row)))
+            except ValueError as error:
+                self.logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
+        return rules
+
+    async def _update_trading_rules(self) -> None:
+        """Refresh the rules; a pair of ours that went inactive keeps its last ones, so that nothing crashes on it."""
+        before = dict(self._trading_rules)
+        await super()._update_trading_rules()
+        for trading_pair in set(self._trading_pairs) & (set(before) - set(self._trading_rules)):
+            self._trading_rules[trading_pair] = before[trading_pair]
+            self.logger().error(
+                f"{trading_pair} is no longer tradable on VALR: new orders will be refused until it is active again."
+            )
+
+    def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
+        mapping: bidict[str, str] = bidict()
+        for row in filter(valr_utils.is_exchange_information_valid, exchange_info):
+            symbol = row.get("symbol")
+            try:
+                mapping[symbol] = f"{row['baseCurrency']}-{row['quoteCurrency']}"
+            except KeyError:
+                self._warn(f"VALR's pair {symbol} names no currencies and is left out.", f"pair {symbol}")
+            except ValueDuplicationError:
+                self.logger().error(f"VALR lists two symbols for one spot pair; {symbol} is left out.")
+        # A pair of ours that went inactive may still have orders to look up and to cancel.
+        for symbol, trading_pair in self._own_symbols.items():
+            if trading_pair not in mapping.inverse:
+                mapping.setdefault(symbol, trading_pair)
+        self._own_symbols = {mapping.inverse[pair]: pair for pair in self._trading_pairs if pair in mapping.inverse}
+        self._set_trading_pair_symbol_map(mapping)
+
+    async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
+        """Return the last price of each pair: from the trade socket where it has spoken, else from one REST call."""
+        return {pair: await self._get_last_traded_price(pair) for pair in trading_pairs}
+
+    async def _get_last_traded_price(self, trading_pair: str) -> float:
+        heard = self._order_book_source.last_trade_price(trading_pair)
+        if heard is not None:
+            return float(heard)
+        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        summary = (await self._summaries()).get(symbol)
+        if summary is None:
+            raise ValueError(f"VALR has no market summary of {trading_pair}")
+        return float(summary.last_price)
+
+    async def get_all_pairs_prices(self) -> list[dict[str, str]]:
+        """Return the last price of every spot pair that has one, for rate sources: ``symbol`` and ``price``."""
+        symbols = await self.trading_pair_symbol_map()
+        return [
+            {"symbol": symbols[symbol], "price": str(summary.last_price)}
+            for symbol, summary in (await self._summaries()).items()
+            if symbol in symbols and summary.last_price > 0
+        ]
+
+    async def _summaries(self) -> dict[str, MarketSummary]:
+        # All pairs in one call, kept for a while: public calls are limited to 30 a minute.
+        if time.monotonic() - self._market_summaries_time > MARKET_SUMMARY_LIFETIME:
+            rows = await self._api_get(path_url=CONSTANTS.MARKET_SUMMARY_PATH)
+            self._market_summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
+            self._market_summaries_time = time.monotonic()
+        return self._market_summaries
+
+
+def _data_folder() -> Path:
+    # The checkout holds a part of the namespace only: a type checker does not see the installed package's function.
+    return Path(hummingbot.data_path())  # type: ignore[attr-defined]
+
+
+def _trading_rule(rules: PairRules) -> TradingRule:
+    return TradingRule(
+        trading_pair=f"{rules.base}-{rules.quote}",
+        min_order_size=rules.min_base,
+        max_order_size=rules.max_base,
+        min_price_increment=rules.tick_size,
+        min_base_amount_increment=rules.step,
+        min_notional_size=rules.min_quote,
+    )
+
+
+def _is_unknown_order(error: ValrRefusedError) -> bool:
+    return error.status == 404 or error.code == CONSTANTS.ERROR_INVALID_ORDER
+
+
+def _readable(report: OrderReport | Unreadable | None) -> OrderReport | None:
+    if isinstance(report, Unreadable):
+        raise ValueError(f"VALR's {report.kind} cannot be read: {report.problem}")
+    return report

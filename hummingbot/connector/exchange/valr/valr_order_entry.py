@@ -1,0 +1,284 @@
+"""Placing and cancelling, over the account socket or REST, correlated and timed out (design, section 5).
+
+The socket is the fastest way in, and its replies only acknowledge; REST v2 is slower, and its answer is proof. What
+came of a request is told by the return value and by the error family of ``valr_web_utils``: refused and rate limited
+mean *not executed*, not sent means *never left*, unknown outcome means exactly that.
+"""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_messages import (
+    ApiError,
+    CommandReply,
+    Unreadable,
+    format_number,
+    parse_command_reply,
+    parse_placed_order_id,
+)
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    ValrNotSentError,
+    ValrRateLimitedError,
+    ValrRefusedError,
+    ValrUnknownOutcomeError,
+)
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+
+# VALR answers a command in about 10 ms (valr-api.md 4.4).
+REPLY_DEADLINE = 2.0
+RATE_LIMIT_TRIES = 5
+RATE_LIMIT_DELAY = 0.25
+RATE_LIMIT_DELAY_MAX = 5.0
+
+
+class SignedRequest(Protocol):
+    """A signed REST call; see ``ValrRestClient.request`` for its errors."""
+
+    def __call__(
+        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+    ) -> Awaitable[Any]: ...
+
+
+SendFrame = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An order to be sent; a market order has no price."""
+
+    client_order_id: str
+    symbol: str
+    is_buy: bool
+    quantity: Decimal
+    price: Decimal | None
+    post_only: bool = False
+
+    @property
+    def is_market(self) -> bool:
+        """Whether it takes whatever price the book offers."""
+        return self.price is None
+
+    def payload(self) -> dict[str, Any]:
+        """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
+        fields: dict[str, Any] = {"side": "BUY" if self.is_buy else "SELL", "pair": self.symbol}
+        if self.price is None:
+            fields["baseAmount"] = format_number(self.quantity)
+        else:
+            fields |= {
+                "quantity": format_number(self.quantity),
+                "price": format_number(self.price),
+                "postOnly": self.post_only,
+                "timeInForce": "GTC",
+            }
+        return {**fields, "customerOrderId": self.client_order_id}
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """VALR took a placement; ``proof`` says whether that means it is on the book."""
+
+    order_id: str
+    proof: bool
+
+
+@dataclass
+class _Pending:
+    command: str
+    reply: asyncio.Future[CommandReply]
+
+
+class OrderEntry:
+    """Sends placements and cancels and says what came of each.
+
+    :param request: performs a signed REST call
+    :param prefer_socket: use the account socket whenever it is ready
+    """
+
+    def __init__(self, request: SignedRequest, throttler: AsyncThrottlerBase, *, prefer_socket: bool) -> None:
+        self._request = request
+        self._throttler = throttler
+        self._prefer_socket = prefer_socket
+        self._send: SendFrame | None = None
+        self._pending: dict[str, _Pending] = {}
+        self._numbers = itertools.count(1)
+
+    # --- The account socket's side ------------------------------------------------------------------------------------
+    @property
+    def is_socket_ready(self) -> bool:
+        """Whether commands can go over the account socket now."""
+        return self._send is not None
+
+    def socket_opened(self, send: SendFrame) -> None:
+        """The account socket is authenticated; ``send`` writes one frame to it."""
+        self._send = send
+
+    def socket_closed(self) -> None:
+        """The account socket is gone; what was still unanswered may have been executed or not."""
+        self._send = None
+        for pending in self._pending.values():
+            if not pending.reply.done():
+                pending.reply.set_exception(
+                    ValrUnknownOutcomeError(f"the account socket closed before {pending.command} was answered")
+                )
+
+    def take_reply(self, frame: Mapping[str, Any]) -> CommandReply | Unreadable | None:
+        """Hand in a command's reply; return it if nobody waits for it (any more), None if somebody did."""
+        reply = parse_command_reply(frame)
+        identifier = reply.client_msg_id if isinstance(reply, CommandReply) else str(frame.get("clientMsgId") or "")
+        pending = self._pending.get(identifier)
+        if pending is None:
+            self._doubt_commands_like(reply)
+            return reply
+        if not pending.reply.done():
+            if isinstance(reply, CommandReply):
+                pending.reply.set_result(reply)
+            else:
+                pending.reply.set_exception(ValrUnknownOutcomeError(f"unreadable {reply.kind}: {reply.problem}"))
+        return None
+
+    def _doubt_commands_like(self, reply: CommandReply | Unreadable) -> None:
+        # A refusal without clientMsgId may be meant for any command of its kind: none of them is certain any more.
+        if isinstance(reply, CommandReply) and reply.client_msg_id:
+            return
+        command = reply.command if isinstance(reply, CommandReply) else CONSTANTS.COMMAND_REPLIES.get(reply.kind)
+        for pending in self._pending.values():
+            if pending.command == command and not pending.reply.done():
+                pending.reply.set_exception(ValrUnknownOutcomeError(f"{reply.kind} named no command"))
+
+    # --- Placing ------------------------------------------------------------------------------------------------------
+    async def place(self, placement: Placement) -> Accepted:
+        """Send a placement, waiting out VALR's rate limit for some seconds.
+
+        :raises ValrRefusedError: VALR said no
+        :raises ValrNotSentError: it never left
+        :raises ValrRateLimitedError: VALR's rate limit never let it through
+        :raises ValrUnknownOutcomeError: it may be live
+        """
+        attempt = 1
+        while True:
+            try:
+                if self._prefer_socket and self._send is not None:
+                    return await self._place_over_socket(placement, self._send)
+                return await self._place_over_rest(placement)
+            except ValrRateLimitedError as error:
+                if attempt >= RATE_LIMIT_TRIES:
+                    raise
+                await asyncio.sleep(rate_limit_delay(attempt, error.retry_after))
+                attempt += 1
+
+    async def _place_over_socket(self, placement: Placement, send: SendFrame) -> Accepted:
+        command = CONSTANTS.PLACE_MARKET_ORDER if placement.is_market else CONSTANTS.PLACE_LIMIT_ORDER
+        async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            reply = await self._command(command, placement.client_order_id, placement.payload(), send)
+        return Accepted(reply.order_id, proof=False)
+
+    async def _place_over_rest(self, placement: Placement) -> Accepted:
+        path = CONSTANTS.PLACE_MARKET_PATH if placement.is_market else CONSTANTS.PLACE_LIMIT_PATH
+        try:
+            content = await self._request(
+                RESTMethod.POST, path, body=placement.payload(), limit_id=CONSTANTS.PLACE_LIMIT_ID
+            )
+        except ValrRefusedError as error:
+            if error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID:
+                # Nothing else uses this id: the duplicate is this very order, so it is open.
+                raise ValrUnknownOutcomeError(str(error)) from error
+            raise
+        order_id = parse_placed_order_id(content)
+        return Accepted(order_id, proof=bool(order_id))
+
+    # --- Cancelling ---------------------------------------------------------------------------------------------------
+    async def cancel(self, symbol: str, client_order_id: str, order_id: str, *, over_rest: bool) -> bool:
+        """Ask VALR to cancel; return whether the answer proves that it is cancelled (False: only taken).
+
+        :raises ValrRefusedError: VALR did not cancel; see :func:`is_cancel_not_found`
+        :raises ValrNotSentError: the request never left
+        :raises ValrRateLimitedError: refused for its rate
+        :raises ValrUnknownOutcomeError: it may have been executed
+        """
+        target = {"orderId": order_id} if order_id else {"customerOrderId": client_order_id}
+        payload = {**target, "pair": symbol}
+        if self._send is not None and self._prefer_socket and not over_rest:
+            number = next(self._numbers)
+            async with self._throttler.execute_task(CONSTANTS.SOCKET_CANCEL_LIMIT_ID):
+                reply = await self._command(
+                    CONSTANTS.CANCEL_LIMIT_ORDER, f"cancel{number}{client_order_id}", payload, self._send
+                )
+            if reply.requested is False:
+                raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
+            return False
+        await self._request(
+            RESTMethod.DELETE, CONSTANTS.CANCEL_ORDER_PATH, body=payload, limit_id=CONSTANTS.CANCEL_LIMIT_ID
+        )
+        return True
+
+    # --- Commands -----------------------------------------------------------------------------------------------------
+    async def cancel_on_disconnect(self) -> None:
+        """Ask VALR to cancel every order of the account whenever this socket drops.
+
+        :raises ValrRefusedError: VALR does not take the command
+        :raises ValrNotSentError: the socket is not ready
+        :raises ValrUnknownOutcomeError: no answer
+        """
+        if self._send is None:
+            raise ValrNotSentError("the account socket is not ready")
+        await self._command(
+            CONSTANTS.CANCEL_ON_DISCONNECT,
+            f"disconnect{next(self._numbers)}",
+            {"cancelOnDisconnect": True},
+            self._send,
+        )
+
+    async def _command(
+        self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame
+    ) -> CommandReply:
+        pending = _Pending(command, asyncio.get_running_loop().create_future())
+        self._pending[client_msg_id] = pending
+        try:
+            async with asyncio.timeout(REPLY_DEADLINE):
+                await send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
+                reply = await pending.reply
+        except TimeoutError as error:
+            raise ValrUnknownOutcomeError(f"{command} was not answered within {REPLY_DEADLINE:g} s") from error
+        except (ConnectionError, RuntimeError) as error:
+            # Some of it may have been written.
+            raise ValrUnknownOutcomeError(f"{command} could not be written: {error}") from error
+        finally:
+            del self._pending[client_msg_id]
+            if pending.reply.done() and not pending.reply.cancelled():
+                # A reply that failed while the frame was still being written has nobody left to read it.
+                pending.reply.exception()
+        return self._judge(command, reply)
+
+    @staticmethod
+    def _judge(command: str, reply: CommandReply) -> CommandReply:
+        if reply.rate_limited:
+            raise ValrRateLimitedError(f"VALR's rate limit refused {command}", None)
+        if reply.error is None:
+            return reply
+        if reply.error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID:
+            raise ValrUnknownOutcomeError(f"{command}: {reply.error.describe()}")
+        raise ValrRefusedError(command, reply.error)
+
+
+def is_cancel_not_found(error: ValrRefusedError) -> bool:
+    """Whether VALR refused a cancel because it knows no such open order (code -16, HTTP 404, or by its text)."""
+    text = error.error.message.lower()
+    return (
+        error.code in (CONSTANTS.ERROR_CANCEL_ORDER_NOT_FOUND, CONSTANTS.ERROR_INVALID_ORDER)
+        or error.status == 404
+        or "not found" in text
+        or "could not find" in text
+    )
+
+
+def rate_limit_delay(attempt: int, retry_after: float | None) -> float:
+    """Seconds to wait before try ``attempt + 1``: VALR's own advice, else growing, with jitter against bursts."""
+    delay = RATE_LIMIT_DELAY * 2 ** (attempt - 1) if retry_after is None else retry_after
+    return min(delay, RATE_LIMIT_DELAY_MAX) * random.uniform(1.0, 1.25)

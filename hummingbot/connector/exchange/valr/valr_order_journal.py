@@ -1,0 +1,136 @@
+"""The write-ahead journal: which orders this connector has sent and not yet seen end (design, section 4).
+
+Hummingbot saves an order only after it was created, so a killed process would forget what it had just sent. Each
+running connector appends to a file of its own, locked while it runs; a file whose lock is free belonged to a process
+that is gone, and its orders are handed to the next connector of the same account.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+COMPACT_AFTER_LINES = 10_000
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """An order that was sent: ``sent_at`` in Unix seconds."""
+
+    client_order_id: str
+    trading_pair: str
+    sent_at: float
+
+
+class OrderJournal:
+    """An append-only file of one connector instance.
+
+    :param folder: tells Hummingbot's data folder, which is created when missing; asked only when opening
+    :param account: a name of the account that tells nothing about its key
+    """
+
+    def __init__(self, folder: Callable[[], Path], account: str) -> None:
+        self._find_folder = folder
+        self._account = account
+        self._file: IO[str] | None = None
+        self._entries: dict[str, JournalEntry] = {}
+        self._lines = 0
+
+    @property
+    def entries(self) -> dict[str, JournalEntry]:
+        """Orders sent and not yet seen ending, by client order id."""
+        return dict(self._entries)
+
+    def open(self) -> dict[str, JournalEntry]:
+        """Start a journal and take over those that dead processes of this account left; return their orders.
+
+        Does nothing when it is open already.
+
+        :raises OSError: the folder cannot be written to
+        """
+        if self._file is not None:
+            return {}
+        folder = self._find_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        abandoned = self._lock_abandoned(folder)
+        adopted = {entry.client_order_id: entry for file in abandoned for entry in _read_entries(file)}
+        path = folder / f"{self._prefix}{os.getpid()}_{time.time_ns()}.journal"
+        self._file = path.open("a", encoding="utf-8")
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for entry in (*self._entries.values(), *adopted.values()):
+            self._append(entry)
+        for file in abandoned:
+            Path(file.name).unlink(missing_ok=True)
+            file.close()
+        return adopted
+
+    def close(self) -> None:
+        """Release the journal; an empty one is removed."""
+        if self._file is None:
+            return
+        path = Path(self._file.name)
+        if not self._entries:
+            path.unlink(missing_ok=True)
+        self._file.close()
+        self._file = None
+
+    def add(self, client_order_id: str, trading_pair: str) -> None:
+        """Record an order before it is sent; on return it has left this process."""
+        self._append(JournalEntry(client_order_id, trading_pair, time.time()))
+
+    def remove(self, client_order_id: str) -> None:
+        """Record that an order has provably ended."""
+        if self._entries.pop(client_order_id, None) is not None:
+            self._write(f"- {client_order_id}\n")
+            if self._lines > COMPACT_AFTER_LINES:
+                self._compact()
+
+    @property
+    def _prefix(self) -> str:
+        return f"valr_orders_{self._account}_"
+
+    def _append(self, entry: JournalEntry) -> None:
+        self._entries[entry.client_order_id] = entry
+        self._write(f"+ {entry.client_order_id} {entry.trading_pair} {entry.sent_at}\n")
+
+    def _write(self, line: str) -> None:
+        if self._file is not None:
+            self._file.write(line)
+            # The operating system's buffer survives a killed process; a disk sync on each order would not pay.
+            self._file.flush()
+            self._lines += 1
+
+    def _compact(self) -> None:
+        if self._file is not None:
+            self._file.truncate(0)
+            self._lines = 0
+            for entry in list(self._entries.values()):
+                self._append(entry)
+
+    def _lock_abandoned(self, folder: Path) -> list[IO[str]]:
+        files: list[IO[str]] = []
+        for path in sorted(folder.glob(f"{self._prefix}*.journal")):
+            file = path.open("r+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                # Another running bot's: its orders are its own.
+                file.close()
+            else:
+                files.append(file)
+        return files
+
+
+def _read_entries(lines: IO[str]) -> list[JournalEntry]:
+    entries: dict[str, JournalEntry] = {}
+    for line in lines:
+        fields = line.split()
+        # A line cut short by a crash of the machine names no order that could have been sent after it.
+        if len(fields) == 4 and fields[0] == "+" and line.endswith("\n"):
+            entries[fields[1]] = JournalEntry(fields[1], fields[2], float(fields[3]))
+        elif len(fields) == 2 and fields[0] == "-":
+            entries.pop(fields[1], None)
+    return list(entries.values())
