@@ -75,8 +75,8 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
     """Create a workspace with a conf/conf_client.yml in it; returns its absolute path.
 
     An existing configuration keeps its settings. With `quiet_offline` those that reach for the internet are changed,
-    so that a bot against a local exchange neither waits for name servers nor logs their absence: no paper trading
-    exchanges, no metrics, and a rate source that fetches nothing. Rates then come from the connected markets alone.
+    so that a bot against a local exchange neither waits for name servers nor logs their absence: no exchanges for
+    paper trading, no metrics, and a rate source that fails silently. Rates then come from the connected markets alone.
     Raises `WorkspaceError` if Hummingbot is not installed.
     """
     _installed_hummingbot()
@@ -94,8 +94,9 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
         values |= {
             "anonymized_metrics_mode": maps.AnonymizedMetricsDisabledMode(),
             "fetch_pairs_from_all_exchanges": False,
-            # Asked for anything but USD, and the default token is USDT, this source answers without a request.
-            "rate_oracle_source": maps.CoinCapRateSourceMode(),
+            # There is no source that asks nobody and can be saved without a password. This one asks once in 30 s, takes
+            # no for an answer, and complains to one logger only, which is switched off below.
+            "rate_oracle_source": maps.HyperliquidRateSourceMode(),
             "send_error_logs": False,
         }
         values["paper_trade"] = dict(values.get("paper_trade", {})) | {"paper_trade_exchanges": []}
@@ -126,13 +127,13 @@ def _locations_in(module: ModuleType, root: Path) -> list[tuple[str, Path]]:
 
 
 def _silence_rate_source(workspace: Path, template: Path) -> None:
-    """Write the logging configuration with the rate source's repeated advice to display USD left out."""
+    """Write the logging configuration with the complaints of unreachable rate sources left out."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
     target = workspace / "conf" / "hummingbot_logs.yml"
     source = target if target.exists() else template
     configuration = yaml.load(source.read_text(encoding="utf-8"))
-    configuration["loggers"][_RATE_SOURCE_LOGGER] = {"level": "ERROR"}
+    configuration["loggers"][_RATE_SOURCE_LOGGER] = {"level": "CRITICAL"}
     with target.open("w", encoding="utf-8") as file:
         yaml.dump(configuration, file)
