@@ -1,11 +1,9 @@
 """``ValrExchange``: wires the rooms of the connector to Hummingbot's ``ExchangePyBase``."""
 
 import asyncio
-import itertools
+import functools
 import math
 import time
-from collections import deque
-from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,34 +38,15 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_account_frame,
     parse_balances,
     parse_market_summaries,
-    parse_open_orders,
-    parse_order_history,
-    parse_order_report,
     parse_pair_rules,
-    parse_trades,
     parse_trading_fees,
 )
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
-from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
-from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
-    End,
-    Ended,
-    FetchTrades,
-    Fill,
-    Level,
-    LookUp,
-    Notice,
-    OrderLifecycle,
-    Outcome,
-    Progress,
-    SendCancel,
-    Stage,
-    Wish,
-)
+from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
+from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import LookUp
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
-    ValrNotSentError,
-    ValrRateLimitedError,
     ValrRefusedError,
     ValrRequestError,
     ValrRestClient,
@@ -82,23 +61,10 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState,
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
-from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
-STATES = {
-    Stage.OPEN: OrderState.OPEN,
-    Stage.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
-    Stage.CANCEL_PENDING: OrderState.PENDING_CANCEL,
-}
-STAGES = {
-    OrderState.PENDING_CREATE: Stage.SUBMITTED,
-    OrderState.OPEN: Stage.OPEN,
-    OrderState.PARTIALLY_FILLED: Stage.PARTIALLY_FILLED,
-    OrderState.PENDING_CANCEL: Stage.CANCEL_PENDING,
-}
-ENDS = {End.FILLED: OrderState.FILLED, End.CANCELLED: OrderState.CANCELED, End.FAILED: OrderState.FAILED}
 WORD_STATES = {
     OrderWord.OPEN: OrderState.OPEN,
     OrderWord.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
@@ -110,12 +76,7 @@ WORD_STATES = {
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
-RESEND_CANCEL_AFTER = 0.5
-# Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
-STRAY_GRACE = 5.0
 MARKET_SUMMARY_LIFETIME = 30.0
-MAX_TRADE_PAGES = 50
-WARNING_INTERVAL = 600.0
 
 
 class ValrExchange(ExchangePyBase):
@@ -167,22 +128,23 @@ class ValrExchange(ExchangePyBase):
         self._endpoints = Endpoints.for_domain(domain, valr_url)
         self._trading_pairs = trading_pairs or []
         self._trading_required = trading_required
-        self._lifecycle = OrderLifecycle()
-        self._outcomes: deque[Outcome] = deque()
-        self._work = asyncio.Event()
-        self._news = asyncio.Event()
-        self._lifecycle_task: asyncio.Task[None] | None = None
-        self._wish_tasks: set[asyncio.Task[None]] = set()
-        self._suspects: dict[str, JournalEntry] = {}
-        self._suspects_due = math.inf
         self._balance_times: dict[str, float] = {}
         self._balance_arrivals: dict[str, float] = {}
-        self._warned_at: dict[str, float] = {}
+        self._warn = Warner(self.logger)
         self._own_symbols: dict[str, str] = {}
         self._market_summaries: dict[str, MarketSummary] = {}
         self._market_summaries_time = -math.inf
         super().__init__(balance_asset_limit, rate_limits_share_pct)
-        self._journal = OrderJournal(_data_folder, self._auth.account_fingerprint)
+        self._keeper = OrderKeeper(
+            order_entry=self._order_entry,
+            request=self._signed_request,
+            journal=OrderJournal(_data_folder, self._auth.account_fingerprint),
+            tracker=self._order_tracker,
+            symbol_of=self._symbol_of,
+            trade_update=self._trade_update,
+            event_time=self._event_time,
+            logger=self.logger,
+        )
 
     # --- What the base class asks about us ----------------------------------------------------------------------------
     @property
@@ -257,7 +219,7 @@ class ValrExchange(ExchangePyBase):
         )
 
     def _is_order_not_found_during_status_update_error(self, status_update_exception: Exception) -> bool:
-        return isinstance(status_update_exception, ValrRefusedError) and _is_unknown_order(status_update_exception)
+        return isinstance(status_update_exception, ValrRefusedError) and is_unknown_order(status_update_exception)
 
     def _is_order_not_found_during_cancelation_error(self, cancelation_exception: Exception) -> bool:
         return isinstance(cancelation_exception, ValrRefusedError) and is_cancel_not_found(cancelation_exception)
@@ -288,7 +250,7 @@ class ValrExchange(ExchangePyBase):
             api_factory=self._web_assistants_factory,
             order_entry=self._order_entry,
             on_connected=self._on_account_socket_connected,
-            on_refused=lambda: self._spawn(self._resync_clock()),
+            on_refused=lambda: self._keeper.spawn(self._resync_clock()),
         )
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -306,22 +268,25 @@ class ValrExchange(ExchangePyBase):
         **kwargs: Any,
     ) -> Any:
         """Perform a call with a deadline and typed errors; the base class has neither."""
-        for is_last_attempt in itertools.chain((False,), itertools.repeat(True)):
-            try:
-                return await self._rest.request(
-                    method,
-                    path_url,
-                    body=data,
-                    params=params,
-                    signed=is_auth_required,
-                    limit_id=limit_id,
-                    headers=headers,
-                    url=overwrite_url,
-                )
-            except ValrRefusedError as error:
-                if is_last_attempt or not self._is_request_exception_related_to_time_synchronizer(error):
-                    raise
-                await self._resync_clock()
+        call = functools.partial(
+            self._rest.request,
+            method,
+            path_url,
+            body=data,
+            params=params,
+            signed=is_auth_required,
+            limit_id=limit_id,
+            headers=headers,
+            url=overwrite_url,
+        )
+        try:
+            return await call()
+        except ValrRefusedError as error:
+            if not self._is_request_exception_related_to_time_synchronizer(error):
+                raise
+        # The clock may be off: measure it anew and sign once more.
+        await self._resync_clock()
+        return await call()
 
     async def _signed_request(
         self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
@@ -370,49 +335,21 @@ class ValrExchange(ExchangePyBase):
         """Start every loop; orders of an earlier run are asked for first of all."""
         await super().start_network()
         if self._trading_required:
-            self._lifecycle.reconcile(time.monotonic())
-            self._ensure_lifecycle_runs()
+            self._keeper.ensure_running()
+            self._keeper.reconcile()
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
         await super().stop_network()
-        tasks = [task for task in (self._lifecycle_task, *self._wish_tasks) if task is not None]
-        self._lifecycle_task = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._lifecycle.abandon_wishes(time.monotonic())
-        if not self._lifecycle.live_ids:
-            self._journal.close()
-
-    def _ensure_lifecycle_runs(self) -> None:
-        # Some hosts never call start_network: the first order starts the loop as well.
-        if self._lifecycle_task is None or self._lifecycle_task.done():
-            self._open_journal()
-            self._lifecycle_task = safe_ensure_future(self._lifecycle_loop())
-
-    def _open_journal(self) -> None:
-        try:
-            adopted = self._journal.open()
-        except OSError as error:
-            self.logger().error(
-                f"The order journal cannot be written ({error}): after a crash, orders may be live on VALR that the "
-                "bot does not know. Make Hummingbot's data folder writable."
-            )
-            return
-        if adopted:
-            self._suspects.update(adopted)
-            self._suspects_due = time.monotonic() + STRAY_GRACE
+        await self._keeper.stop()
 
     def _on_account_socket_connected(self) -> None:
-        self._lifecycle.reconcile(time.monotonic())
         self._poll_notifier.set()
-        self._work.set()
-        live = len(self._lifecycle.live_ids)
+        live = self._keeper.reconcile()
         if live:
             self.logger().info(f"Reconciling {live} orders with VALR after the account socket (re)connected.")
         if self._options.cancel_on_disconnect:
-            self._spawn(self._request_cancel_on_disconnect())
+            self._keeper.spawn(self._request_cancel_on_disconnect())
 
     async def _request_cancel_on_disconnect(self) -> None:
         try:
@@ -420,193 +357,10 @@ class ValrExchange(ExchangePyBase):
         except ValrRequestError as error:
             self.logger().error(f"VALR did not take cancel-on-disconnect: {error}")
 
-    async def _lifecycle_loop(self) -> None:
-        while True:
-            try:
-                now = time.monotonic()
-                self._suspect_strays(now)
-                for wish in self._lifecycle.due(now):
-                    self._spawn(self._fulfil(wish))
-                await self._wait_for_work()
-            except asyncio.CancelledError:
-                raise
-            except Exception:  # noqa: BLE001 - the outermost loop of the task
-                self.logger().exception("Unexpected error while looking after orders.")
-                await self._sleep(1.0)
-
-    async def _wait_for_work(self) -> None:
-        self._work.clear()
-        due = min(self._lifecycle.next_due() or math.inf, self._suspects_due)
-        try:
-            async with asyncio.timeout(None if math.isinf(due) else max(due - time.monotonic(), 0)):
-                await self._work.wait()
-        except TimeoutError:
-            pass
-
-    def _suspect_strays(self, now: float) -> None:
-        if now < self._suspects_due:
-            return
-        self._suspects_due = math.inf
-        for entry in self._suspects.values():
-            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, entry.sent_at, now)
-        self._suspects.clear()
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._wish_tasks.add(task)
-        task.add_done_callback(self._wish_done)
-
-    def _wish_done(self, task: asyncio.Task[None]) -> None:
-        self._wish_tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.logger().error("Unexpected error while asking VALR about an order.", exc_info=task.exception())
-            self._lifecycle.abandon_wishes(time.monotonic())
-        self._work.set()
-
-    # --- Wishes of the lifecycle --------------------------------------------------------------------------------------
-    async def _fulfil(self, wish: Wish) -> None:
-        if isinstance(wish, LookUp):
-            await self._look_up(wish)
-        elif isinstance(wish, FetchTrades):
-            await self._fetch_trades(wish.trading_pair, wish.since)
-        else:
-            await self._send_cancel(wish)
-
-    async def _look_up(self, wish: LookUp) -> bool:
-        """Look an order up and hand in the answer; return False only if VALR does not know the order."""
-        identifier = wish.client_order_id
-        try:
-            report = await self._fetch_report(wish)
-        except (ValrRequestError, ValueError) as error:
-            self._warn(f"Order {identifier} could not be looked up: {error}", "lookup")
-            await self._publish(self._lifecycle.lookup_failed(identifier, time.monotonic()))
-            return True
-        if report is None:
-            self._count_not_found(identifier)
-            await self._publish(self._lifecycle.not_found(identifier, time.monotonic()))
-            return False
-        await self._publish(self._lifecycle.looked_up(identifier, report, time.monotonic()))
-        return True
-
-    def _count_not_found(self, client_order_id: str) -> None:
-        # The framework's own count; it is kept for its displays, and evidence decides.
-        self._order_tracker._order_not_found_records[client_order_id] += 1
-
-    async def _fetch_report(self, wish: LookUp) -> OrderReport | None:
-        """Return what VALR says of an order, None if it knows no such order.
-
-        :raises ValrRequestError: no answer
-        :raises ValueError: an answer that cannot be read
-        """
-        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=wish.trading_pair)
-        fields = {"symbol": symbol, "order_id": wish.order_id, "client_order_id": wish.client_order_id}
-        if wish.totals and wish.order_id:
-            report = await self._ask_for_order(CONSTANTS.ORDER_SUMMARY_BY_ID_PATH.format(**fields))
-            if report is not None:
-                return report
-        by_id, by_client_id = CONSTANTS.ORDER_STATUS_BY_ID_PATH, CONSTANTS.ORDER_STATUS_BY_CLIENT_ID_PATH
-        report = await self._ask_for_order((by_id if wish.order_id else by_client_id).format(**fields))
-        if report is not None:
-            return report
-        rows = await self._api_get(
-            path_url=CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH.format(**fields), is_auth_required=True
-        )
-        return _readable(parse_order_history(rows))
-
-    async def _ask_for_order(self, path: str) -> OrderReport | None:
-        try:
-            content = await self._api_get(path_url=path, is_auth_required=True)
-        except ValrRefusedError as error:
-            if _is_unknown_order(error):
-                return None
-            raise
-        return _readable(parse_order_report(content))
-
-    async def _fetch_trades(self, trading_pair: str, since: float) -> None:
-        try:
-            trades = await self._trades_since(trading_pair, since)
-        except (ValrRequestError, ValueError) as error:
-            self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
-            trades = []
-        for trade in reversed(trades):
-            await self._publish(self._lifecycle.event(trade, time.monotonic()))
-        await self._publish(self._lifecycle.trades_fetched(trading_pair, time.monotonic()))
-
-    async def _trades_since(self, trading_pair: str, since: float) -> list[AccountTrade]:
-        """Return the account's trades of a pair back to ``since`` (Unix seconds), newest first."""
-        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
-        trades: list[AccountTrade] = []
-        for page in range(MAX_TRADE_PAGES):
-            path = CONSTANTS.PAIR_TRADE_HISTORY_PATH.format(
-                symbol=symbol, skip=page * CONSTANTS.TRADE_HISTORY_PAGE, limit=CONSTANTS.TRADE_HISTORY_PAGE
-            )
-            rows = parse_trades(await self._api_get(path_url=path, is_auth_required=True))
-            for row in rows:
-                if isinstance(row, Unreadable):
-                    self._warn(f"A trade of {trading_pair} cannot be read: {row.problem}", "unreadable trade")
-                else:
-                    trades.append(row)
-            if len(rows) < CONSTANTS.TRADE_HISTORY_PAGE or (trades and trades[-1].traded_at < since):
-                break
-        return trades
-
-    async def _send_cancel(self, wish: SendCancel) -> bool:
-        """Send a cancel and hand in what came of it; return whether VALR took or did it."""
-        identifier, now = wish.client_order_id, time.monotonic
-        try:
-            symbol = await self.exchange_symbol_associated_to_pair(trading_pair=wish.trading_pair)
-            done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
-        except ValrRefusedError as error:
-            not_found = is_cancel_not_found(error)
-            if not_found:
-                self.logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
-                self._count_not_found(identifier)
-            else:
-                self.logger().error(f"Failed to cancel order {identifier}: {error}")
-            await self._publish(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
-        except ValrUnknownOutcomeError as error:
-            self.logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
-            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
-        except (ValrNotSentError, ValrRateLimitedError) as error:
-            self.logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
-            await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
-        else:
-            settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged
-            await self._publish(settle(identifier, now()))
-            return True
-        return False
-
-    # --- Outcomes of the lifecycle ------------------------------------------------------------------------------------
-    async def _publish(self, outcomes: Iterable[Outcome]) -> None:
-        """Tell Hummingbot, strictly in order; nothing here waits, so no other evidence comes in between."""
-        self._outcomes.extend(outcomes)
-        while self._outcomes:
-            await self._tell(self._outcomes.popleft())
-        self._work.set()
-        self._news.set()
-
-    def _publish_soon(self, outcomes: Iterable[Outcome]) -> None:
-        self._outcomes.extend(outcomes)
-        safe_ensure_future(self._publish(()))
-
-    async def _tell(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Notice):
-            self._log(outcome)
-        elif isinstance(outcome, Fill):
-            self._tell_fill(outcome)
-        elif isinstance(outcome, Progress):
-            await self._update_tracker(outcome, STATES[outcome.stage])
-        else:
-            await self._tell_end(outcome)
-
-    def _log(self, notice: Notice) -> None:
-        speak = {Level.INFO: self.logger().info, Level.WARNING: self.logger().warning, Level.ERROR: self.logger().error}
-        speak[notice.level](notice.text)
-
-    def _tell_fill(self, fill: Fill) -> None:
-        order = self._order_tracker.all_fillable_orders.get(fill.client_order_id)
-        if order is not None:
-            self._order_tracker.process_trade_update(self._trade_update(order, fill.trade))
+    # --- Orders -------------------------------------------------------------------------------------------------------
+    async def _symbol_of(self, trading_pair: str) -> str:
+        symbol: str = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        return symbol
 
     def _trade_update(self, order: InFlightOrder, trade: AccountTrade) -> TradeUpdate:
         # The wire says what was paid and in which coin; a reward is a negative fee (valr-api.md 7).
@@ -626,50 +380,16 @@ class ValrExchange(ExchangePyBase):
             fee=fee,
         )
 
-    async def _tell_end(self, ended: Ended) -> None:
-        if ended.proven:
-            self._journal.remove(ended.client_order_id)
-        if ended.stray:
-            return
-        order = self._order_tracker.fetch_order(ended.client_order_id)
-        if order is not None:
-            # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
-            order.completely_filled_event.set()
-        problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
-        await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
-
-    async def _update_tracker(
-        self, outcome: Progress | Ended, state: OrderState, misc_updates: dict[str, str] | None = None
-    ) -> None:
-        update = OrderUpdate(
-            client_order_id=outcome.client_order_id,
-            exchange_order_id=outcome.order_id or None,
-            trading_pair=outcome.trading_pair,
-            update_timestamp=self._event_time(),
-            new_state=state,
-            misc_updates=misc_updates,
-        )
-        await self._order_tracker._process_order_update(update)
-
     def _event_time(self) -> float:
         now = self.current_timestamp
         return time.time() if now is None or math.isnan(now) else now
 
-    def _warn(self, text: str, kind: str) -> None:
-        """Warn, but not of the same kind of trouble over and over."""
-        now = time.monotonic()
-        if now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL:
-            self._warned_at[kind] = now
-            self.logger().warning(text)
-
     # --- Placing ------------------------------------------------------------------------------------------------------
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         """Place an order; an unknown outcome keeps it pending until it is looked up, where the base would fail it."""
-        self._ensure_lifecycle_runs()
-        identifier = order.client_order_id
         try:
             order_id, _ = await self._place_order(
-                order_id=identifier,
+                order_id=order.client_order_id,
                 trading_pair=order.trading_pair,
                 amount=order.amount,
                 trade_type=order.trade_type,
@@ -677,12 +397,10 @@ class ValrExchange(ExchangePyBase):
                 price=order.price,
             )
         except ValrUnknownOutcomeError as error:
-            self.logger().warning(f"It is not known yet whether VALR has order {identifier}: {error}; looking it up")
-            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            self.logger().warning(
+                f"It is not known yet whether VALR has order {order.client_order_id}: {error}; looking it up"
+            )
             return ""
-        except asyncio.CancelledError:
-            self._lifecycle.placement_doubtful(identifier, time.monotonic())
-            raise
         return order_id
 
     async def _place_order(
@@ -702,18 +420,13 @@ class ValrExchange(ExchangePyBase):
             )
         placement = Placement(
             client_order_id=order_id,
-            symbol=await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair),
+            symbol=await self._symbol_of(trading_pair),
             is_buy=trade_type is TradeType.BUY,
             quantity=amount,
             price=None if order_type is OrderType.MARKET else price,
             post_only=order_type is OrderType.LIMIT_MAKER,
         )
-        self._journal.add(order_id, trading_pair)
-        accepted = await self._order_entry.place(placement)
-        await self._publish(
-            self._lifecycle.placement_accepted(order_id, accepted.order_id, time.monotonic(), proof=accepted.proof)
-        )
-        return accepted.order_id, time.time()
+        return await self._keeper.place(placement, trading_pair), time.time()
 
     def _on_order_failure(
         self,
@@ -736,11 +449,7 @@ class ValrExchange(ExchangePyBase):
         self._update_order_after_failure(order_id, trading_pair, exception)
 
     def _update_order_after_failure(self, order_id: str, trading_pair: str, exception: Exception | None = None) -> None:
-        self._publish_soon(
-            self._lifecycle.placement_refused(
-                order_id, str(exception or ""), time.monotonic(), error_type=type(exception).__name__
-            )
-        )
+        self._keeper.fail(order_id, exception)
 
     def start_tracking_order(
         self,
@@ -757,67 +466,28 @@ class ValrExchange(ExchangePyBase):
         super().start_tracking_order(
             order_id, exchange_order_id, trading_pair, trade_type, price, amount, order_type, **kwargs
         )
-        self._publish_soon(
-            self._lifecycle.track(
-                order_id,
-                trading_pair,
-                amount,
-                time.monotonic(),
-                created_at=time.time(),
-                order_id=exchange_order_id or "",
-                immediate=order_type is OrderType.MARKET,
-            )
-        )
+        self._keeper.track(self._order_tracker.active_orders[order_id], created_at=time.time())
 
     def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
         super().restore_tracking_states(saved_states)
-        now = time.monotonic()
-        for order in self._order_tracker.all_updatable_orders.values():
-            self._publish_soon(
-                self._lifecycle.track(
-                    order.client_order_id,
-                    order.trading_pair,
-                    order.amount,
-                    now,
-                    created_at=order.creation_timestamp,
-                    order_id=order.exchange_order_id or "",
-                    immediate=order.order_type is OrderType.MARKET,
-                    told=STAGES.get(order.current_state, Stage.OPEN),
-                    trades=[(trade_id, fill.fill_base_amount) for trade_id, fill in order.order_fills.items()],
-                )
-            )
-            self._journal.add(order.client_order_id, order.trading_pair)
-        self._lifecycle.reconcile(now)
-        self._work.set()
+        self._keeper.restore(self._order_tracker.all_updatable_orders.values())
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
-        wish = self._lifecycle.request_cancel(order_id, time.monotonic())
-        if wish is None:
-            return self._lifecycle.is_proven_gone(order_id)
-        return await self._send_cancel(wish)
+        return await self._keeper.cancel(order_id)
 
     async def _execute_order_cancel(self, order: InFlightOrder) -> str | None:
         """Ask for a cancel; from here on the lifecycle sees to it, so the base's states and counters stay out of it."""
-        self._ensure_lifecycle_runs()
         return order.client_order_id if await self._place_cancel(order.client_order_id, order) else None
 
     async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
         """Cancel every live order and wait for the proof; success means proven, where the base means acknowledged."""
-        orders = [order for order in self.in_flight_orders.values() if not order.is_done]
-        identifiers = [order.client_order_id for order in orders]
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await safe_gather(*(self._execute_order_cancel(order) for order in orders), return_exceptions=True)
-                while not all(map(self._lifecycle.is_proven_gone, identifiers)):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            remaining = [each for each in identifiers if not self._lifecycle.is_proven_gone(each)]
-            self.logger().error(f"Not proven to be cancelled within {timeout_seconds:g} s: {', '.join(remaining)}")
-        results = [CancellationResult(each, self._lifecycle.is_proven_gone(each)) for each in identifiers]
-        return sorted(results, key=lambda result: not result.success)
+        identifiers = [order.client_order_id for order in self.in_flight_orders.values() if not order.is_done]
+        gone = await self._keeper.cancel_and_prove(identifiers, timeout_seconds)
+        return sorted(
+            (CancellationResult(each, each in gone) for each in identifiers), key=lambda result: not result.success
+        )
 
     # --- Account socket events ----------------------------------------------------------------------------------------
     async def _user_stream_event_listener(self) -> None:
@@ -830,93 +500,41 @@ class ValrExchange(ExchangePyBase):
                 self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
 
     async def _process_account_message(self, message: AccountMessage) -> None:
-        now = time.monotonic()
         if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
-            await self._publish(self._lifecycle.event(message, now))
+            await self._keeper.take_event(message)
         elif isinstance(message, OpenOrders):
-            await self._publish(self._lifecycle.open_orders(message, now))
+            await self._keeper.take_open_orders(message)
         elif isinstance(message, Balance):
             self._apply_balance(message)
         elif isinstance(message, CancelFailed | PlacementFailed):
-            self.logger().info(
-                f"VALR reports for order {message.client_order_id or message.order_id}: {message.message}"
-            )
-            await self._publish(
-                self._lifecycle.failure(message.order_id, message.client_order_id, message.message, now)
-            )
-        elif isinstance(message, Unreadable | ModifyOutcome):
-            await self._on_unclear_message(message, now)
+            await self._keeper.take_failure(message)
         elif isinstance(message, CommandReply):
-            await self._on_late_reply(message, now)
+            await self._keeper.take_late_reply(message)
+        elif isinstance(message, Unreadable):
+            await self._on_unreadable(message)
+        elif isinstance(message, ModifyOutcome):
+            await self._keeper.doubt(message.order_id, message.client_order_id)
         elif isinstance(message, Unknown):
-            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", message.kind)
+            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", f"event {message.kind}")
         elif isinstance(message, SocketError):
             self.logger().warning(f"VALR reports an error on the account socket: {message.message}")
 
-    async def _on_unclear_message(self, message: Unreadable | ModifyOutcome, now: float) -> None:
-        if isinstance(message, Unreadable):
-            if message.kind == "frame":
-                raise ValueError("a frame of the account socket is not a typed object")
-            self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
-        await self._publish(self._lifecycle.failure(message.order_id, message.client_order_id, "", now))
-
-    async def _on_late_reply(self, reply: CommandReply, now: float) -> None:
-        # A placement's clientMsgId is its client order id, so even a reply that nobody waits for names its order.
-        if reply.command in (CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.PLACE_MARKET_ORDER):
-            identifier = reply.client_msg_id
-            if reply.error is None and reply.order_id:
-                outcomes = self._lifecycle.placement_accepted(identifier, reply.order_id, now, proof=False)
-            else:
-                outcomes = self._lifecycle.failure("", identifier, reply.error.message if reply.error else "", now)
-            await self._publish(outcomes)
+    async def _on_unreadable(self, message: Unreadable) -> None:
+        if message.kind == "frame":
+            raise ValueError("a frame of the account socket is not a typed object")
+        self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
+        await self._keeper.doubt(message.order_id, message.client_order_id)
 
     # --- Polling ------------------------------------------------------------------------------------------------------
     async def _update_order_status(self) -> None:
-        """Ask for everything in as few calls as VALR allows, then for each order the list did not prove open."""
-        lost = self._order_tracker.lost_orders
-        asked = [each for each in self._lifecycle.live_ids if each not in lost]
-        if asked:
-            listed = await self._update_open_orders()
-            await safe_gather(*(self._look_up_by_id(each) for each in asked if each not in listed))
-        for trading_pair in {order.trading_pair for order in self._order_tracker.all_updatable_orders.values()}:
-            await self._fetch_trades(trading_pair, self._lifecycle.trades_since(trading_pair))
+        await self._keeper.poll()
 
     async def _update_lost_orders_status(self) -> None:
-        for identifier, order in self._order_tracker.lost_orders.items():
-            await self._fetch_trades(order.trading_pair, self._lifecycle.trades_since(order.trading_pair))
-            if not await self._look_up_by_id(identifier):
-                # The framework gave it up before; VALR does not know it either.
-                self._order_tracker.process_order_update(
-                    OrderUpdate(
-                        client_order_id=identifier,
-                        trading_pair=order.trading_pair,
-                        update_timestamp=self._event_time(),
-                        new_state=OrderState.FAILED,
-                    )
-                )
-
-    async def _update_open_orders(self) -> set[str]:
-        """Hand in the list of open orders and return the client ids it names."""
-        try:
-            rows = await self._api_get(path_url=CONSTANTS.OPEN_ORDERS_PATH, is_auth_required=True)
-        except ValrRequestError as error:
-            self._warn(f"The open orders could not be fetched: {error}", "open orders")
-            return set()
-        message = parse_open_orders(rows)
-        if isinstance(message, Unreadable):
-            self._warn(f"The list of open orders cannot be read: {message.problem}", "unreadable open orders")
-            return set()
-        await self._publish(self._lifecycle.open_orders(message, time.monotonic()))
-        return self._lifecycle.ids_in(message)
-
-    async def _look_up_by_id(self, client_order_id: str) -> bool:
-        """Look an order up now; return whether VALR knows it (or could not be asked)."""
-        wish = self._lifecycle.wish_lookup(client_order_id, time.monotonic())
-        return True if wish is None else await self._look_up(wish)
+        await self._keeper.poll_lost()
 
     async def _request_order_status(self, tracked_order: InFlightOrder) -> OrderUpdate:
         """Return what VALR says of an order; the connector itself goes through the lifecycle."""
-        report = await self._fetch_report(
+        report = await self._keeper.fetch_report(
             LookUp(tracked_order.client_order_id, tracked_order.exchange_order_id or "", tracked_order.trading_pair)
         )
         if report is None:
@@ -930,7 +548,7 @@ class ValrExchange(ExchangePyBase):
         )
 
     async def _all_trade_updates_for_order(self, order: InFlightOrder) -> list[TradeUpdate]:
-        trades = await self._trades_since(order.trading_pair, order.creation_timestamp - 60)
+        trades = await self._keeper.trades_since(order.trading_pair, order.creation_timestamp - 60)
         return [self._trade_update(order, trade) for trade in trades if trade.order_id == order.exchange_order_id]
 
     # --- Balances and fees --------------------------------------------------------------------------------------------
@@ -1056,7 +674,7 @@ class ValrExchange(ExchangePyBase):
         heard = self._order_book_source.last_trade_price(trading_pair)
         if heard is not None:
             return float(heard)
-        symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        symbol = await self._symbol_of(trading_pair)
         summary = (await self._summaries()).get(symbol)
         if summary is None:
             raise ValueError(f"VALR has no market summary of {trading_pair}")
@@ -1094,13 +712,3 @@ def _trading_rule(rules: PairRules) -> TradingRule:
         min_base_amount_increment=rules.step,
         min_notional_size=rules.min_quote,
     )
-
-
-def _is_unknown_order(error: ValrRefusedError) -> bool:
-    return error.status == 404 or error.code == CONSTANTS.ERROR_INVALID_ORDER
-
-
-def _readable(report: OrderReport | Unreadable | None) -> OrderReport | None:
-    if isinstance(report, Unreadable):
-        raise ValueError(f"VALR's {report.kind} cannot be read: {report.problem}")
-    return report

@@ -1,0 +1,550 @@
+"""The shell of the order lifecycle: carries its wishes to VALR and its outcomes to Hummingbot's tracker.
+
+All rules about what is true of an order are in ``valr_order_lifecycle``; here are only tasks, calls and the log.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from hummingbot.connector.client_order_tracker import ClientOrderTracker
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_messages import (
+    AccountTrade,
+    CancelFailed,
+    CommandReply,
+    OpenOrders,
+    OrderFailure,
+    OrderProcessed,
+    OrderReport,
+    Unreadable,
+    parse_open_orders,
+    parse_order_history,
+    parse_order_report,
+    parse_trades,
+)
+from hummingbot.connector.exchange.valr.valr_order_entry import (
+    OrderEntry,
+    Placement,
+    SignedRequest,
+    is_cancel_not_found,
+)
+from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
+    End,
+    Ended,
+    FetchTrades,
+    Fill,
+    Level,
+    LookUp,
+    Notice,
+    OrderLifecycle,
+    Outcome,
+    Progress,
+    SendCancel,
+    Stage,
+    Wish,
+)
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    ValrNotSentError,
+    ValrRateLimitedError,
+    ValrRefusedError,
+    ValrRequestError,
+    ValrUnknownOutcomeError,
+)
+from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_gather
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+
+STATES = {
+    Stage.OPEN: OrderState.OPEN,
+    Stage.PARTIALLY_FILLED: OrderState.PARTIALLY_FILLED,
+    Stage.CANCEL_PENDING: OrderState.PENDING_CANCEL,
+}
+STAGES = {
+    OrderState.PENDING_CREATE: Stage.SUBMITTED,
+    OrderState.OPEN: Stage.OPEN,
+    OrderState.PARTIALLY_FILLED: Stage.PARTIALLY_FILLED,
+    OrderState.PENDING_CANCEL: Stage.CANCEL_PENDING,
+}
+ENDS = {End.FILLED: OrderState.FILLED, End.CANCELLED: OrderState.CANCELED, End.FAILED: OrderState.FAILED}
+
+RESEND_CANCEL_AFTER = 0.5
+# Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
+STRAY_GRACE = 5.0
+MAX_TRADE_PAGES = 50
+WARNING_INTERVAL = 600.0
+
+
+class Warner:
+    """Warns, but not of the same kind of trouble over and over."""
+
+    def __init__(self, logger: Callable[[], logging.Logger]) -> None:
+        self._logger = logger
+        self._warned_at: dict[str, float] = {}
+
+    def __call__(self, text: str, kind: str) -> None:
+        """Log ``text`` unless something of its ``kind`` was said within the last ten minutes."""
+        now = time.monotonic()
+        if now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL:
+            self._warned_at[kind] = now
+            self._logger().warning(text)
+
+
+class OrderKeeper:
+    """Looks after every order of one connector.
+
+    :param request: performs a signed REST call
+    :param symbol_of: VALR's symbol of a trading pair
+    :param trade_update: turns a trade of a tracked order into the tracker's form
+    :param event_time: the time to stamp on events, Unix seconds
+    """
+
+    def __init__(
+        self,
+        order_entry: OrderEntry,
+        request: SignedRequest,
+        journal: OrderJournal,
+        tracker: ClientOrderTracker,
+        symbol_of: Callable[[str], Awaitable[str]],
+        trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
+        event_time: Callable[[], float],
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._lifecycle = OrderLifecycle()
+        self._order_entry = order_entry
+        self._request = request
+        self._journal = journal
+        self._tracker = tracker
+        self._symbol_of = symbol_of
+        self._trade_update = trade_update
+        self._event_time = event_time
+        self._logger = logger
+        self._warn = Warner(logger)
+        self._outcomes: deque[Outcome] = deque()
+        self._work = asyncio.Event()
+        self._news = asyncio.Event()
+        self._loop_task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._suspects: dict[str, JournalEntry] = {}
+        self._suspects_due = math.inf
+
+    # --- Running ------------------------------------------------------------------------------------------------------
+    def ensure_running(self) -> None:
+        """Start the loop unless it runs; some hosts never call ``start_network``, so the first order does."""
+        if self._loop_task is None or self._loop_task.done():
+            self._open_journal()
+            self._loop_task = safe_ensure_future(self._run())
+
+    async def stop(self) -> None:
+        """Stop the loop; what was being asked is asked again after the next start."""
+        tasks = [task for task in (self._loop_task, *self._tasks) if task is not None]
+        self._loop_task = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lifecycle.abandon_wishes(time.monotonic())
+        if not self._lifecycle.live_ids:
+            self._journal.close()
+
+    def reconcile(self) -> int:
+        """Ask for every order and every pair's trades; return how many orders that concerns."""
+        self._lifecycle.reconcile(time.monotonic())
+        self._work.set()
+        return len(self._lifecycle.live_ids)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run ``work`` beside everything else; an error in it is logged, and :meth:`stop` ends it."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._logger().error("Unexpected error while asking VALR about an order.", exc_info=task.exception())
+            self._lifecycle.abandon_wishes(time.monotonic())
+        self._work.set()
+
+    def _open_journal(self) -> None:
+        try:
+            adopted = self._journal.open()
+        except OSError as error:
+            self._logger().error(
+                f"The order journal cannot be written ({error}): after a crash, orders may be live on VALR that the "
+                "bot does not know. Make Hummingbot's data folder writable."
+            )
+            return
+        if adopted:
+            self._suspects.update(adopted)
+            self._suspects_due = time.monotonic() + STRAY_GRACE
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                now = time.monotonic()
+                self._suspect_strays(now)
+                for wish in self._lifecycle.due(now):
+                    self.spawn(self._fulfil(wish))
+                await self._wait_for_work()
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - the outermost loop of the task
+                self._logger().exception("Unexpected error while looking after orders.")
+                await asyncio.sleep(1.0)
+
+    async def _wait_for_work(self) -> None:
+        self._work.clear()
+        due = self._lifecycle.next_due()
+        due = self._suspects_due if due is None else min(due, self._suspects_due)
+        try:
+            async with asyncio.timeout(None if math.isinf(due) else max(due - time.monotonic(), 0)):
+                await self._work.wait()
+        except TimeoutError:
+            return
+
+    def _suspect_strays(self, now: float) -> None:
+        if now < self._suspects_due:
+            return
+        self._suspects_due = math.inf
+        for entry in self._suspects.values():
+            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, entry.sent_at, now)
+        self._suspects.clear()
+
+    # --- Orders come in -----------------------------------------------------------------------------------------------
+    def track(self, order: InFlightOrder, created_at: float) -> None:
+        """Put a new order on record, or a restored one with what had been told of it."""
+        self._publish_soon(
+            self._lifecycle.track(
+                order.client_order_id,
+                order.trading_pair,
+                order.amount,
+                time.monotonic(),
+                created_at=created_at,
+                order_id=order.exchange_order_id or "",
+                immediate=order.order_type is OrderType.MARKET,
+                told=STAGES.get(order.current_state, Stage.OPEN),
+                trades=[(trade_id, fill.fill_base_amount) for trade_id, fill in order.order_fills.items()],
+            )
+        )
+
+    def restore(self, orders: Iterable[InFlightOrder]) -> None:
+        """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
+        for order in orders:
+            self.track(order, order.creation_timestamp)
+            self._journal.add(order.client_order_id, order.trading_pair)
+        self.reconcile()
+
+    async def place(self, placement: Placement, trading_pair: str) -> str:
+        """Journal and send a placement; return VALR's order id.
+
+        :raises ValrRequestError: as ``OrderEntry.place``; an unknown outcome is already being looked up
+        """
+        self.ensure_running()
+        identifier = placement.client_order_id
+        self._journal.add(identifier, trading_pair)
+        try:
+            accepted = await self._order_entry.place(placement)
+        except (ValrUnknownOutcomeError, asyncio.CancelledError):
+            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            raise
+        await self._publish(
+            self._lifecycle.placement_accepted(identifier, accepted.order_id, time.monotonic(), proof=accepted.proof)
+        )
+        return accepted.order_id
+
+    def fail(self, client_order_id: str, error: Exception | None) -> None:
+        """An order was refused, or never sent."""
+        self._publish_soon(
+            self._lifecycle.placement_refused(
+                client_order_id, str(error or ""), time.monotonic(), error_type=type(error).__name__
+            )
+        )
+
+    # --- Cancelling ---------------------------------------------------------------------------------------------------
+    async def cancel(self, client_order_id: str) -> bool:
+        """Ask for a cancel, which is then seen to until the order has ended; return whether VALR took the first one."""
+        self.ensure_running()
+        wish = self._lifecycle.request_cancel(client_order_id, time.monotonic())
+        if wish is None:
+            return self._lifecycle.is_proven_gone(client_order_id)
+        return await self._send_cancel(wish)
+
+    async def cancel_and_prove(self, client_order_ids: list[str], seconds: float) -> set[str]:
+        """Cancel orders and wait up to ``seconds`` for proof; return those proven gone."""
+        try:
+            async with asyncio.timeout(seconds):
+                await safe_gather(*map(self.cancel, client_order_ids))
+                while not all(map(self._lifecycle.is_proven_gone, client_order_ids)):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            remaining = [each for each in client_order_ids if not self._lifecycle.is_proven_gone(each)]
+            self._logger().error(f"Not proven to be cancelled within {seconds:g} s: {', '.join(remaining)}")
+        return set(filter(self._lifecycle.is_proven_gone, client_order_ids))
+
+    async def _send_cancel(self, wish: SendCancel) -> bool:
+        identifier, now = wish.client_order_id, time.monotonic
+        try:
+            symbol = await self._symbol_of(wish.trading_pair)
+            done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
+        except ValrRefusedError as error:
+            not_found = is_cancel_not_found(error)
+            if not_found:
+                self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
+                self._count_not_found(identifier)
+            else:
+                self._logger().error(f"Failed to cancel order {identifier}: {error}")
+            await self._publish(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
+        except ValrUnknownOutcomeError as error:
+            self._logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
+            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
+        except (ValrNotSentError, ValrRateLimitedError) as error:
+            self._logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
+            await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
+        else:
+            settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged
+            await self._publish(settle(identifier, now()))
+            return True
+        return False
+
+    # --- Evidence from the stream -------------------------------------------------------------------------------------
+    async def take_event(self, message: OrderReport | AccountTrade | OrderProcessed) -> None:
+        """Take an event about one order."""
+        await self._publish(self._lifecycle.event(message, time.monotonic()))
+
+    async def take_open_orders(self, message: OpenOrders) -> None:
+        """Take a list of open orders."""
+        await self._publish(self._lifecycle.open_orders(message, time.monotonic()))
+
+    async def take_failure(self, message: OrderFailure) -> None:
+        """Take FAILED_ORDER or FAILED_CANCEL_ORDER."""
+        what = "a cancel" if isinstance(message, CancelFailed) else "the placement"
+        identifier = message.client_order_id or message.order_id
+        self._logger().info(f"VALR reports that {what} of order {identifier} failed: {message.message}")
+        await self.doubt(message.order_id, message.client_order_id, message.message)
+
+    async def doubt(self, order_id: str, client_order_id: str, reason: str = "") -> None:
+        """Something unclear was said of an order: look it up."""
+        await self._publish(self._lifecycle.failure(order_id, client_order_id, reason, time.monotonic()))
+
+    async def take_late_reply(self, reply: CommandReply) -> None:
+        """Take a reply that nobody waited for any more; a placement's clientMsgId is its client order id."""
+        if reply.command not in (CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.PLACE_MARKET_ORDER):
+            return
+        identifier = reply.client_msg_id
+        if reply.error is None and reply.order_id:
+            await self._publish(
+                self._lifecycle.placement_accepted(identifier, reply.order_id, time.monotonic(), proof=False)
+            )
+        else:
+            await self.doubt("", identifier, reply.error.describe() if reply.error else "")
+
+    # --- Wishes -------------------------------------------------------------------------------------------------------
+    async def _fulfil(self, wish: Wish) -> None:
+        if isinstance(wish, LookUp):
+            await self._look_up(wish)
+        elif isinstance(wish, FetchTrades):
+            await self.fetch_trades(wish.trading_pair, wish.since)
+        else:
+            await self._send_cancel(wish)
+
+    async def look_up(self, client_order_id: str) -> bool:
+        """Look an order up now; return False only if VALR does not know it."""
+        wish = self._lifecycle.wish_lookup(client_order_id, time.monotonic())
+        return True if wish is None else await self._look_up(wish)
+
+    async def _look_up(self, wish: LookUp) -> bool:
+        identifier = wish.client_order_id
+        try:
+            report = await self.fetch_report(wish)
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"Order {identifier} could not be looked up: {error}", "lookup")
+            await self._publish(self._lifecycle.lookup_failed(identifier, time.monotonic()))
+            return True
+        if report is None:
+            self._count_not_found(identifier)
+            await self._publish(self._lifecycle.not_found(identifier, time.monotonic()))
+            return False
+        await self._publish(self._lifecycle.looked_up(identifier, report, time.monotonic()))
+        return True
+
+    def _count_not_found(self, client_order_id: str) -> None:
+        # The framework's own count; it is kept for its displays, and evidence decides.
+        self._tracker._order_not_found_records[client_order_id] += 1
+
+    async def fetch_report(self, wish: LookUp) -> OrderReport | None:
+        """Return what VALR says of an order, None if it knows no such order (valr-api.md 3.6).
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that cannot be read
+        """
+        fields = {
+            "symbol": await self._symbol_of(wish.trading_pair),
+            "order_id": wish.order_id,
+            "client_order_id": wish.client_order_id,
+        }
+        paths = [CONSTANTS.ORDER_STATUS_BY_ID_PATH if wish.order_id else CONSTANTS.ORDER_STATUS_BY_CLIENT_ID_PATH]
+        if wish.totals and wish.order_id:
+            paths.insert(0, CONSTANTS.ORDER_SUMMARY_BY_ID_PATH)
+        for path in paths:
+            report = await self._ask_for_order(path.format(**fields))
+            if report is not None:
+                return report
+        rows = await self._request(RESTMethod.GET, CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH.format(**fields))
+        return _readable(parse_order_history(rows))
+
+    async def _ask_for_order(self, path: str) -> OrderReport | None:
+        try:
+            content = await self._request(RESTMethod.GET, path)
+        except ValrRefusedError as error:
+            if is_unknown_order(error):
+                return None
+            raise
+        return _readable(parse_order_report(content))
+
+    async def fetch_trades(self, trading_pair: str, since: float | None = None) -> None:
+        """Fetch the account's trades of a pair as far back as they can matter, and hand them in, oldest first."""
+        try:
+            trades = await self.trades_since(
+                trading_pair, self._lifecycle.trades_since(trading_pair) if since is None else since
+            )
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
+            trades = []
+        for trade in reversed(trades):
+            await self.take_event(trade)
+        await self._publish(self._lifecycle.trades_fetched(trading_pair, time.monotonic()))
+
+    async def trades_since(self, trading_pair: str, since: float) -> list[AccountTrade]:
+        """Return the account's trades of a pair back to ``since`` (Unix seconds), newest first.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that cannot be read
+        """
+        symbol = await self._symbol_of(trading_pair)
+        trades: list[AccountTrade] = []
+        for page in range(MAX_TRADE_PAGES):
+            path = CONSTANTS.PAIR_TRADE_HISTORY_PATH.format(
+                symbol=symbol, skip=page * CONSTANTS.TRADE_HISTORY_PAGE, limit=CONSTANTS.TRADE_HISTORY_PAGE
+            )
+            rows = parse_trades(await self._request(RESTMethod.GET, path))
+            for row in rows:
+                if isinstance(row, Unreadable):
+                    self._warn(f"A trade of {trading_pair} cannot be read: {row.problem}", "unreadable trade")
+                else:
+                    trades.append(row)
+            if len(rows) < CONSTANTS.TRADE_HISTORY_PAGE or (trades and trades[-1].traded_at < since):
+                break
+        return trades
+
+    # --- Polling ------------------------------------------------------------------------------------------------------
+    async def poll(self) -> None:
+        """Ask in as few calls as VALR allows, then for each order that the list did not prove open.
+
+        Orders that the framework has given up as lost are left to :meth:`poll_lost`.
+        """
+        lost = self._tracker.lost_orders
+        asked = [each for each in self._lifecycle.live_ids if each not in lost]
+        if asked:
+            listed = await self._poll_open_orders()
+            await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
+        for trading_pair in {order.trading_pair for order in self._tracker.all_updatable_orders.values()}:
+            await self.fetch_trades(trading_pair)
+
+    async def poll_lost(self) -> None:
+        """Ask for the orders the framework has given up; one that VALR does not know either is let go."""
+        for identifier, order in self._tracker.lost_orders.items():
+            await self.fetch_trades(order.trading_pair)
+            if not await self.look_up(identifier):
+                await self._update_tracker(Ended(identifier, "", order.trading_pair, End.FAILED), OrderState.FAILED)
+
+    async def _poll_open_orders(self) -> set[str]:
+        try:
+            rows = await self._request(RESTMethod.GET, CONSTANTS.OPEN_ORDERS_PATH)
+        except ValrRequestError as error:
+            self._warn(f"The open orders could not be fetched: {error}", "open orders")
+            return set()
+        message = parse_open_orders(rows)
+        if isinstance(message, Unreadable):
+            self._warn(f"The list of open orders cannot be read: {message.problem}", "unreadable open orders")
+            return set()
+        await self.take_open_orders(message)
+        return self._lifecycle.ids_in(message)
+
+    # --- Outcomes -----------------------------------------------------------------------------------------------------
+    async def _publish(self, outcomes: Iterable[Outcome]) -> None:
+        """Tell Hummingbot, strictly in order; nothing here waits, so no other evidence comes in between."""
+        self._outcomes.extend(outcomes)
+        while self._outcomes:
+            await self._tell(self._outcomes.popleft())
+        self._work.set()
+        self._news.set()
+
+    def _publish_soon(self, outcomes: list[Outcome]) -> None:
+        if outcomes:
+            self._outcomes.extend(outcomes)
+            safe_ensure_future(self._publish(()))
+        self._work.set()
+
+    async def _tell(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Notice):
+            self._log(outcome)
+        elif isinstance(outcome, Fill):
+            self._tell_fill(outcome)
+        elif isinstance(outcome, Progress):
+            await self._update_tracker(outcome, STATES[outcome.stage])
+        else:
+            await self._tell_end(outcome)
+
+    def _log(self, notice: Notice) -> None:
+        logger = self._logger()
+        speak = {Level.INFO: logger.info, Level.WARNING: logger.warning, Level.ERROR: logger.error}
+        speak[notice.level](notice.text)
+
+    def _tell_fill(self, fill: Fill) -> None:
+        order = self._tracker.all_fillable_orders.get(fill.client_order_id)
+        if order is not None:
+            self._tracker.process_trade_update(self._trade_update(order, fill.trade))
+
+    async def _tell_end(self, ended: Ended) -> None:
+        if ended.proven:
+            self._journal.remove(ended.client_order_id)
+        if ended.stray:
+            return
+        order = self._tracker.fetch_order(ended.client_order_id)
+        if order is not None:
+            # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
+            order.completely_filled_event.set()
+        problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
+        await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
+
+    async def _update_tracker(
+        self, outcome: Progress | Ended, state: OrderState, misc_updates: dict[str, str] | None = None
+    ) -> None:
+        update = OrderUpdate(
+            client_order_id=outcome.client_order_id,
+            exchange_order_id=outcome.order_id or None,
+            trading_pair=outcome.trading_pair,
+            update_timestamp=self._event_time(),
+            new_state=state,
+            misc_updates=misc_updates,
+        )
+        # Awaited, not scheduled: the tracker takes updates in the order in which they become true.
+        await self._tracker._process_order_update(update)
+
+
+def is_unknown_order(error: ValrRefusedError) -> bool:
+    """Whether a lookup was refused because VALR knows no such order: 400 with code -1, or 404 (valr-api.md 9)."""
+    return error.status == 404 or error.code == CONSTANTS.ERROR_INVALID_ORDER
+
+
+def _readable(report: OrderReport | Unreadable | None) -> OrderReport | None:
+    if isinstance(report, Unreadable):
+        raise ValueError(f"VALR's {report.kind} cannot be read: {report.problem}")
+    return report
