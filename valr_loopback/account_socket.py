@@ -263,7 +263,7 @@ class AccountHub:
         self._deliver(event.account_id, "FAILED_CANCEL_ORDER", frame("FAILED_CANCEL_ORDER", data))
 
     def _modified(self, event: events.Modified) -> None:
-        data: Json = {"success": event.success, "orderId": event.order_id}
+        data: Json = {"success": event.refusal is None, "orderId": event.order_id}
         if event.client_order_id:
             data["customerOrderId"] = event.client_order_id
         data["modifyRequestId"] = event.request_id

@@ -4,7 +4,7 @@ A placement has two halves, as at VALR (valr-api.md 3.3): ``accept_*`` checks wh
 order its id; ``execute`` brings it to the book, where it rests, trades or fails. Both are deterministic.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
@@ -280,9 +280,12 @@ class Engine:
                 turn.balance(order.account_id, order.given_currency)
 
     def _publish(self, symbol: str, turn: Turn, now_ms: int) -> None:
+        for event in self._book_changed(symbol, now_ms):
+            turn.market(event)
+
+    def _book_changed(self, symbol: str, now_ms: int) -> list[BookChanged]:
         entries = self.books[symbol].take_entries()
-        if entries:
-            turn.market(BookChanged(symbol, entries, now_ms))
+        return [BookChanged(symbol, entries, now_ms)] if entries else []
 
     def _hears(self, account_id: str) -> bool:
         return self.portfolios[account_id].keep
@@ -296,18 +299,15 @@ class Engine:
             known = order.client_order_id if order is not None else request.client_order_id
             order_id = order.id if order is not None else request.order_id
             return None, [CancelFailed(account_id, order_id, known)]
-        return order, self.cancel_orders([order], now_ms)
+        return order, self.cancel_order(order, now_ms)
 
-    def cancel_orders(self, orders: Iterable[Order], now_ms: int) -> list[Event]:
-        """Cancel open orders one after the other."""
-        events: list[Event] = []
+    def cancel_order(self, order: Order, now_ms: int) -> list[Event]:
+        """Cancel an open order."""
         with localcontext(EXACT):
-            for order in orders:
-                turn = Turn()
-                self._cancel(order, turn, now_ms)
-                self._publish(order.pair.symbol, turn, now_ms)
-                events += turn.finish()
-        return events
+            turn = Turn()
+            self._cancel(order, turn, now_ms)
+            self._publish(order.pair.symbol, turn, now_ms)
+            return turn.finish()
 
     def _cancel(self, order: Order, turn: Turn, now_ms: int) -> None:
         self.books[order.pair.symbol].remove(order)
@@ -319,81 +319,100 @@ class Engine:
         orders = self.portfolios[account_id].open.values()
         return [order for order in orders if not symbol or order.pair.symbol == symbol]
 
-    def modify(
-        self, account_id: str, request: ModifyRequest, request_id: str, now_ms: int
-    ) -> tuple[errors.RefusalError | None, list[Event]]:
-        """Change an open order (valr-api.md 3.5). The refusal says why nothing was changed, if nothing was."""
-        order = self.portfolios[account_id].find(request.order_id)
-        known = order is not None and order.is_open and order.pair.symbol == request.pair
-        refusal = self._modify_refusal(order, request) if order is not None and known else errors.unknown_order()
-        cid = order.client_order_id if order is not None else ""
-        if order is None or refusal is not None:
-            return refusal, [Modified(account_id, request.order_id, cid, request_id, success=False)]
-        with localcontext(EXACT):
-            turn = Turn()
-            refusal = self._apply_modify(order, request, turn, now_ms)
-            self._publish(order.pair.symbol, turn, now_ms)
-        outcome = Modified(account_id, order.id, order.client_order_id, request_id, success=refusal is None)
-        return refusal, [outcome, *turn.finish()]
+    def modify(self, account_id: str, request: ModifyRequest, request_id: str, now_ms: int) -> Iterator[list[Event]]:
+        """Change an open order (valr-api.md 3.5) in steps; each step's events must be told before the next is taken.
 
-    def _modify_refusal(self, order: Order, request: ModifyRequest) -> errors.RefusalError | None:
-        if request.new_price is not None and not order.pair.on_tick(request.new_price):
+        A move to another place in the queue is two steps, the order leaving and coming back, so that no message about
+        the book ever holds one order twice. The last event list begins with the outcome.
+        """
+        order = self.portfolios[account_id].find(request.order_id)
+        if order is None or not order.is_open or order.pair.symbol != request.pair:
+            client_order_id = order.client_order_id if order is not None else ""
+            yield [Modified(account_id, request.order_id, client_order_id, request_id, errors.unknown_order())]
+            return
+        turn = Turn()
+        with localcontext(EXACT):
+            price, remaining = self._modified_terms(order, request)
+            refusal = self._modify_refusal(order, request, price, remaining)
+            requeued = refusal is None and (price != order.price or remaining > order.remaining)
+            if refusal is None:
+                self._reserve_change(order, price, remaining, turn, now_ms)
+            if requeued:
+                self.books[order.pair.symbol].remove(order)
+        if requeued:
+            yield [*self._book_changed(order.pair.symbol, now_ms)]
+        with localcontext(EXACT):
+            if refusal is None:
+                self._apply_modify(order, request, (price, remaining), turn, now_ms, requeued=requeued)
+            self._publish(order.pair.symbol, turn, now_ms)
+        yield [Modified(account_id, order.id, order.client_order_id, request_id, refusal), *turn.finish()]
+
+    def _modified_terms(self, order: Order, request: ModifyRequest) -> tuple[Decimal, Decimal]:
+        """Return the price and remaining quantity asked for; no quantity means the order is to be cancelled."""
+        price = order.price if request.new_price is None else request.new_price
+        remaining = max(_new_remaining(order, request), ZERO)
+        book = self.books[order.pair.symbol]
+        if not remaining:
+            return order.price, ZERO
+        if price != order.price and book.crosses(order.side, price):
+            if request.strategy is MatchStrategy.CANCEL_ORIGINAL:
+                return order.price, ZERO
+            if request.strategy is MatchStrategy.REPRICE:
+                return _beside(book, order), remaining
+        return price, remaining
+
+    def _modify_refusal(
+        self, order: Order, request: ModifyRequest, price: Decimal, remaining: Decimal
+    ) -> errors.RefusalError | None:
+        if not order.pair.on_tick(price):
             return errors.invalid_request(("newPrice", f"price must be a multiple of {to_text(order.pair.tick)}"))
         new_id = request.new_client_order_id
         if new_id and new_id != order.client_order_id and new_id in self.portfolios[order.account_id].claimed:
             return errors.duplicate_client_order_id()
-        same_price = request.new_price in (None, order.price)
-        same_quantity = _new_remaining(order, request) == order.remaining
-        if same_price and same_quantity and new_id in (None, order.client_order_id):
+        if (price, remaining) == (order.price, order.remaining) and new_id in (None, order.client_order_id):
             return errors.nothing_modified()
+        if price != order.price and self.books[order.pair.symbol].crosses(order.side, price):
+            return errors.RefusalError(400, -19, errors.POST_ONLY_WOULD_MATCH)
+        more = (price * remaining if order.is_buy else remaining) - order.reserved
+        if more > self.accounts.wallet(order.account_id, order.given_currency).available:
+            return errors.RefusalError(400, -6, errors.INSUFFICIENT_BALANCE)
         return None
 
     def _apply_modify(
-        self, order: Order, request: ModifyRequest, turn: Turn, now_ms: int
-    ) -> errors.RefusalError | None:
+        self,
+        order: Order,
+        request: ModifyRequest,
+        terms: tuple[Decimal, Decimal],
+        turn: Turn,
+        now_ms: int,
+        *,
+        requeued: bool,
+    ) -> None:
+        price, remaining = terms
         book = self.books[order.pair.symbol]
-        price = order.price if request.new_price is None else request.new_price
-        remaining = _new_remaining(order, request)
-        if remaining <= ZERO:
-            self._cancel(order, turn, now_ms)
-            return None
-        if price != order.price and book.crosses(order.side, price):
-            if request.strategy is MatchStrategy.RETAIN_ORIGINAL:
-                return errors.RefusalError(400, -19, errors.POST_ONLY_WOULD_MATCH)
-            if request.strategy is MatchStrategy.CANCEL_ORIGINAL:
-                self._cancel(order, turn, now_ms)
-                return None
-            price = _beside(book, order)
-        need = price * remaining if order.is_buy else remaining
-        try:
-            self._reserve_change(order, need, now_ms)
-        except InsufficientBalanceError:
-            return errors.RefusalError(400, -6, errors.INSUFFICIENT_BALANCE)
-        turn.balance(order.account_id, order.given_currency)
-        if price == order.price and remaining < order.remaining:
+        if requeued:
+            order.price = price
+            order.set_remaining(remaining)
+            book.add(order)
+        elif not remaining:
+            book.remove(order)
+            self._move_on(order, Status.CANCELLED, turn, now_ms)
+            return
+        elif remaining < order.remaining:
             book.reduce(order, order.remaining - remaining)
-        elif price != order.price or remaining != order.remaining:
-            self._requeue(order, price, remaining, turn, now_ms)
         order.quantity = order.executed + remaining
         self._rename(order, request.new_client_order_id)
         self._move_on(order, Status.MODIFIED, turn, now_ms)
-        return None
 
-    def _requeue(self, order: Order, price: Decimal, remaining: Decimal, turn: Turn, now_ms: int) -> None:
-        # The removal is published by itself, so that no book message ever holds one order at two prices.
-        book = self.books[order.pair.symbol]
-        book.remove(order)
-        self._publish(order.pair.symbol, turn, now_ms)
-        order.price = price
-        order.set_remaining(remaining)
-        book.add(order)
-
-    def _reserve_change(self, order: Order, need: Decimal, now_ms: int) -> None:
+    def _reserve_change(self, order: Order, price: Decimal, remaining: Decimal, turn: Turn, now_ms: int) -> None:
+        need = price * remaining if order.is_buy else remaining
         if need > order.reserved:
             self.accounts.reserve(order.account_id, order.given_currency, need - order.reserved, now_ms)
         else:
             self.accounts.release(order.account_id, order.given_currency, order.reserved - need, now_ms)
         order.reserved = need
+        if self._hears(order.account_id):
+            turn.balance(order.account_id, order.given_currency)
 
     def _rename(self, order: Order, client_order_id: str | None) -> None:
         if client_order_id is None or client_order_id == order.client_order_id:
@@ -406,15 +425,17 @@ class Engine:
 
     # Listing
 
-    def set_active(self, symbol: str, active: bool, now_ms: int) -> list[Event]:
-        """Activate a pair, or deactivate it: then its open orders are cancelled and no new ones are taken."""
+    def set_active(self, symbol: str, active: bool, now_ms: int) -> Iterator[list[Event]]:
+        """Activate a pair, or deactivate it: then its open orders are cancelled and no new ones are taken.
+
+        Each step's events must be told before the next is taken.
+        """
         self.pairs[symbol] = replace(self.pairs[symbol], active=active)
-        events: list[Event] = [PairChanged(symbol)]
+        yield [PairChanged(symbol)]
         if not active:
-            for portfolio in self.portfolios.values():
-                resting = [order for order in portfolio.open.values() if order.pair.symbol == symbol]
-                events += self.cancel_orders(resting, now_ms)
-        return events
+            for account_id in self.portfolios:
+                for order in self.open_orders(account_id, symbol):
+                    yield self.cancel_order(order, now_ms)
 
 
 def _check_size(pair: Pair, base: Decimal | None, quote: Decimal | None) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from valr_loopback.errors import RefusalError
 from valr_loopback.matching import BookEntry
 from valr_loopback.orders import AccountTrade, Order, PublicTrade, Transition
 
@@ -63,13 +64,13 @@ class CancelFailed:
 
 @dataclass(frozen=True, slots=True)
 class Modified:
-    """The outcome of a modify request."""
+    """The outcome of a modify request; ``refusal`` says why nothing was changed."""
 
     account_id: str
     order_id: str
     client_order_id: str
     request_id: str
-    success: bool
+    refusal: RefusalError | None
 
 
 @dataclass(frozen=True, slots=True)

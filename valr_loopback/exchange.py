@@ -2,14 +2,14 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 
 from valr_loopback.accounts import Account, Wallet
 from valr_loopback.engine import Engine
 from valr_loopback.errors import RefusalError, unsupported_pair
-from valr_loopback.events import Event, PublicTraded
+from valr_loopback.events import Event, Modified, PublicTraded
 from valr_loopback.ids import IdSource
 from valr_loopback.orders import AccountTrade, Order, PublicTrade, Side, TimeInForce
 from valr_loopback.pairs import Pair, default_pairs
@@ -55,7 +55,7 @@ class Exchange:
         """Return the clock's time in epoch milliseconds."""
         return milliseconds(self.clock)
 
-    def _tell(self, events: list[Event]) -> None:
+    def _tell(self, events: Sequence[Event]) -> None:
         for event in events:
             if isinstance(event, PublicTraded):
                 self.public_trades[event.trade.symbol].append(event.trade)
@@ -132,8 +132,10 @@ class Exchange:
 
     def modify_request(self, account_id: str, request: ModifyRequest, request_id: str) -> RefusalError | None:
         """Change an order; the refusal says why nothing was changed."""
-        refusal, events = self.engine.modify(account_id, request, request_id, self.now_ms())
-        self._tell(events)
+        refusal = None
+        for events in self.engine.modify(account_id, request, request_id, self.now_ms()):
+            self._tell(events)
+            refusal = next((event.refusal for event in events if isinstance(event, Modified)), None)
         return refusal
 
     # Commands at once, for the market and for tests
@@ -200,9 +202,11 @@ class Exchange:
     def cancel_all(self, account_id: str, pair: str = "") -> list[Order]:
         """Cancel every open order of an account, of one pair or of all, and return them."""
         orders = self.engine.open_orders(account_id, pair)
-        self._tell(self.engine.cancel_orders(orders, self.now_ms()))
+        for order in orders:
+            self._tell(self.engine.cancel_order(order, self.now_ms()))
         return orders
 
     def set_active(self, pair: str, active: bool) -> None:
         """Activate or deactivate a pair mid-run; deactivating cancels its open orders."""
-        self._tell(self.engine.set_active(pair, active, self.now_ms()))
+        for events in self.engine.set_active(pair, active, self.now_ms()):
+            self._tell(events)
