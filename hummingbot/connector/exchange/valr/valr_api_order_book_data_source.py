@@ -45,7 +45,6 @@ MISMATCHES_BEFORE_FALLBACK = 3
 # A book that took this many frames without fault has recovered: its next mismatch is the first in a row again.
 _FRAMES_TO_RECOVER = 10
 _RECENT_TRADES = 256
-_WAITING_WARNING_INTERVAL = 30.0
 
 _BOOK_FRAMES = frozenset().union(*(feed.new_book().frame_types for feed in BookFeed))
 _EMPTY_BOOK = BookChange(True, [], [])
@@ -171,8 +170,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._feed = BookFeed(book_feed)
         self._timing = timing or MarketTiming()
         self._pairs: dict[str, _Pair] = {}
+        # The tracker hears of one session only; during a handover there is a second one.
+        self._sessions: list[_Session] = []
         self._active: _Session | None = None
-        self._successor: _Session | None = None
         self._update_id = 0
         self._served_for = 0.0
         self._resolve_at = -inf
@@ -261,7 +261,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         while True:
             pair = self._pair(trading_pair)
             try:
-                async with asyncio.timeout(_WAITING_WARNING_INTERVAL):
+                async with asyncio.timeout(self._timing.waiting_warning):
                     await pair.ready.wait()
             except TimeoutError:
                 self.logger().warning(f"{trading_pair}: still no order book from VALR. {pair.refusal}")
@@ -333,6 +333,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         assistant = await self._connected_websocket_assistant()
         session = _Session()
         session.socket = MarketSocket(assistant, self._timing, partial(self._on_frame, session))
+        self._sessions.append(session)
         self._subscribe(session)
         self.logger().info(f"Market data socket connected ({'signed' if self._sign_handshake else 'anonymous'}).")
         return session
@@ -366,7 +367,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     async def _hand_over(self, active: _Session) -> None:
         """Bring a second connection up to date, let it serve, and close the first."""
         try:
-            successor = self._successor = await self._open()
+            successor = await self._open()
         except (OSError, aiohttp.ClientError) as error:
             await self._postpone_handover(active, error)
             return
@@ -375,9 +376,8 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             done, _ = await asyncio.wait(tasks, timeout=self._timing.tick, return_when=asyncio.FIRST_COMPLETED)
             if done:
                 break
-        self._successor = None
         if successor.socket.task.done():
-            await successor.socket.close()
+            await self._close(successor)
             await self._postpone_handover(active, successor.socket.failure())
             return
         self._active = successor
@@ -386,7 +386,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self._publish(line, line.book.snapshot())
             else:
                 line.pair.ready.clear()
-        await active.socket.close()
+        await self._close(active)
 
     async def _postpone_handover(self, active: _Session, error: BaseException) -> None:
         self.logger().warning(f"The market data socket could not be renewed yet ({type(error).__name__}: {error}).")
@@ -395,13 +395,16 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     def _caught_up(self, successor: _Session) -> bool:
         return all(line.book.verified for line in successor.lines.values() if line.pair.ready.is_set())
 
+    async def _close(self, session: _Session) -> None:
+        await session.socket.close()
+        self._sessions.remove(session)
+
     async def _retire(self) -> None:
-        sessions = [session for session in (self._active, self._successor) if session]
-        self._active = self._successor = None
+        self._active = None
         for pair in self._pairs.values():
             pair.ready.clear()
-        for session in sessions:
-            await session.socket.close()
+        for session in list(self._sessions):
+            await self._close(session)
 
     # --- Pairs and subscriptions --------------------------------------------------------------------------------------
     def _pair(self, trading_pair: str) -> _Pair:
@@ -436,9 +439,8 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         pair.answered.set()
 
     def _subscribe_all(self) -> None:
-        for session in (self._active, self._successor):
-            if session:
-                self._subscribe(session)
+        for session in self._sessions:
+            self._subscribe(session)
 
     def _subscribe(self, session: _Session, afresh: Iterable[_Line] = ()) -> None:
         """Let the connection carry what is tracked now; the books of ``afresh`` get new snapshots."""
@@ -481,9 +483,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     def _renew_overdue_lines(self) -> None:
         now = asyncio.get_running_loop().time()
-        for session in (self._active, self._successor):
-            overdue = [line for line in session.lines.values() if line.retry_at <= now] if session else []
-            if session and overdue:
+        for session in self._sessions:
+            overdue = [line for line in session.lines.values() if line.retry_at <= now]
+            if overdue:
                 self._renew(session, overdue)
 
     def _empty_stale_books(self) -> None:
@@ -623,6 +625,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             if pair.emptied or pair.refusal:
                 self.logger().info(f"{pair.trading_pair}: the order book is live.")
             pair.emptied, pair.refusal = False, ""
+            pair.alive_at = asyncio.get_running_loop().time()
             pair.ready.set()
             pair.answered.set()
         self._put(pair, change)

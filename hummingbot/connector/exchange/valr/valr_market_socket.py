@@ -27,6 +27,7 @@ class MarketTiming:
     stale_book_limit: float = 6.0
     snapshot_patience: float = 5.0
     refusal_retry: float = 60.0
+    waiting_warning: float = 30.0
     anonymous_lifetime: float = CONSTANTS.ANONYMOUS_SOCKET_LIFETIME
     handover_patience: float = 20.0
     connect_deadline: float = 10.0
@@ -127,14 +128,13 @@ class MarketSocket:
             await self._changed.wait()
             self._changed.clear()
             afresh, self._afresh = self._afresh, set()
-            wanted = self._wanted
             await self._send_lists(
                 {
                     event: [symbol for symbol in symbols if Channel(event, symbol) not in afresh]
-                    for event, symbols in wanted.items()
+                    for event, symbols in self._sent.items()
                 }
             )
-            await self._send_lists(wanted)
+            await self._send_lists(self._wanted)
 
     async def _send_lists(self, lists: Subscriptions) -> None:
         changed = {

@@ -1,6 +1,8 @@
 """The data source against a trade socket on this machine and Hummingbot's own order book tracker."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -31,6 +33,7 @@ QUICK = MarketTiming(
     stale_book_limit=0.6,
     snapshot_patience=0.5,
     refusal_retry=0.6,
+    waiting_warning=0.1,
     handover_patience=2.0,
     connect_deadline=2.0,
     reconnect_delay=0.2,
@@ -39,6 +42,11 @@ QUICK = MarketTiming(
     healthy_lifetime=0.3,
     tick=0.02,
 )
+
+
+@pytest.fixture(autouse=True)
+def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
 class SymbolMap:
@@ -54,13 +62,21 @@ class SymbolMap:
         return dict.fromkeys(trading_pairs, 7.0)
 
 
+class QuickTracker(OrderBookTracker):
+    """Hummingbot's tracker without its pause of a second between pairs."""
+
+    @staticmethod
+    async def _sleep(delay: float) -> None:
+        await asyncio.sleep(0)
+
+
 class World:
     """A server, a data source, and the tracker it feeds."""
 
     def __init__(self, server: TradeSocketServer, source: ValrAPIOrderBookDataSource, pairs: list[str]) -> None:
         self.server = server
         self.source = source
-        self.tracker = OrderBookTracker(data_source=source, trading_pairs=pairs)
+        self.tracker = QuickTracker(data_source=source, trading_pairs=pairs)
 
     def book(self, trading_pair: str) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         book = self.tracker.order_books[trading_pair]
@@ -73,11 +89,19 @@ class World:
         rows = self.server.levels[trading_pair.replace("-", "")].rows()
         return trading_pair in self.tracker.order_books and self.book(trading_pair) == rows
 
+    @property
+    def empty(self) -> bool:
+        return all(self.book(pair) == ([], []) for pair in self.tracker.order_books)
+
     async def started(self) -> None:
         await until(lambda: self.tracker.ready, 10)
 
     async def equals(self, *trading_pairs: str) -> None:
         await until(lambda: all(self.equal(pair) for pair in trading_pairs))
+
+
+def texts(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if part in record.getMessage()]
 
 
 @asynccontextmanager
@@ -109,14 +133,585 @@ async def world(
             yield place
         finally:
             place.tracker.stop()
-            await until(lambda: not place.server.clients)
-            await until(lambda: asyncio.all_tasks() <= before | {asyncio.current_task()})
-            await factory.close()
+            try:
+                await until(lambda: not place.server.clients)
+                await until(lambda: asyncio.all_tasks() <= before | {asyncio.current_task()})
+            finally:
+                await factory.close()
 
 
+# --- Books ------------------------------------------------------------------------------------------------------------
 async def test_snapshot_and_diffs_reach_the_tracker() -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        await place.server.change("BTCZAR", [("1000", "0"), ("999", "7")], [("1000.25", "1")])
+        await place.server.change("ETHZAR", [], [("2000.50", "0.000")])
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert place.source.has_live_book("BTC-ZAR")
+        assert not place.source.has_live_book("XRP-ZAR")
+        assert place.source.last_message_time == pytest.approx(time.time(), abs=2.0)
+        assert place.server.history[0].subscribe_frames == [
+            {"OB_L1_DIFF": ["BTCZAR", "ETHZAR"], "NEW_TRADE": ["BTCZAR", "ETHZAR"]}
+        ]
+
+
+async def test_messages_before_the_tracker_listens_are_not_lost() -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
+        place.tracker.stop()
+        await until(lambda: not place.server.clients)
+        fresh: asyncio.Queue[OrderBookMessage] = asyncio.Queue()
+        stream = asyncio.create_task(place.source.listen_for_subscriptions())
+        await until(lambda: place.source.has_live_book("BTC-ZAR"))
+        listener = asyncio.create_task(place.source.listen_for_order_book_diffs(asyncio.get_running_loop(), fresh))
+        await until(lambda: not fresh.empty())
+        for task in (stream, listener):
+            task.cancel()
+        await asyncio.wait({stream, listener})
+
+
+async def test_gap_costs_its_own_pair_only(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        await place.server.change("BTCZAR", [("990", "3")], lost=True)
+        await place.server.change("BTCZAR", [("990", "4")])
+        for step in range(20):
+            await place.server.change("ETHZAR", [("1999", f"{step + 1}")])
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        lists = [frame["OB_L1_DIFF"] for frame in place.server.history[0].subscribe_frames if "OB_L1_DIFF" in frame]
+        assert lists == [["BTCZAR", "ETHZAR"], ["ETHZAR"], ["BTCZAR", "ETHZAR"]]
+        assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1}
+        assert len(texts(caplog, "BTC-ZAR: the order book is dropped and asked for afresh (sequence")) == 1
+        assert not texts(caplog, "ETH-ZAR: the order book is dropped")
+
+
+async def test_others_stay_right_when_a_resubscription_brings_them_snapshots_too() -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        place.server.resends_snapshots = True
+        await place.server.change("BTCZAR", [("990", "3")], lost=True)
+        await place.server.change("BTCZAR", [("990", "4")])
+        await until(lambda: place.server.snapshots_sent["ETHZAR"] >= 2)
+        await place.server.change("ETHZAR", [("1999", "9")])
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+
+
+async def test_bad_checksum_brings_a_fresh_snapshot(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        place.server.corrupted.add((CONSTANTS.OB_L1_DIFF, "BTCZAR"))
+        await place.server.change("BTCZAR", [("990", "3")])
+        place.server.corrupted.clear()
         await place.equals("BTC-ZAR")
-        await place.server.change("BTCZAR", [("1000", "0"), ("999", "7")], [("1000.25", "1")])
+        assert len(texts(caplog, "checksum")) == 1
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+
+
+async def test_mismatches_far_apart_are_not_in_a_row() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        for round_number in range(4):
+            await place.server.change("BTCZAR", [("990", "3")], lost=True)
+            await place.server.change("BTCZAR", [("990", "4")])
+            await until(lambda: place.server.snapshots_sent["BTCZAR"] == round_number + 2)  # noqa: B023
+            for step in range(10):
+                await place.server.change("BTCZAR", [("980", f"{round_number}.{step + 1}")])
+            await place.equals("BTC-ZAR")
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+
+
+async def test_three_mismatches_in_a_row_fall_back_one_feed(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.corrupted |= {(CONSTANTS.FULL_ORDERBOOK_UPDATE, "BTCZAR"), (CONSTANTS.OB_L1_DIFF, "BTCZAR")}
+    server.orders["ETHZAR"].change([("Bids", "1999", "id-1", "1"), ("Bids", "1999", "id-2", "2")])
+    async with world("BTC-ZAR", "ETH-ZAR", server=server, book_feed="full") as place:
+        await place.started()
         await place.equals("BTC-ZAR")
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.AGGREGATED
+        assert place.source.book_feed("ETH-ZAR") is BookFeed.FULL
+        assert len(texts(caplog, "falling back to 'l1'")) == 1
+        assert len(texts(caplog, "falling back to 'aggregated'")) == 1
+        await place.server.change("BTCZAR", [("990", "8")])
+        await place.equals("BTC-ZAR")
+        position = place.source.queue_position("ETH-ZAR", "id-2")
+        assert position is not None
+        assert (position.price, position.position, position.volume_ahead) == (1999.0, 1, Decimal(1))
+        assert place.source.queue_position("BTC-ZAR", "id-2") is None
+        await place.server.change_order("ETHZAR", ("Bids", "1999", "id-1", "0"), ("Asks", "2001", "id-3", "5"))
+        await until(lambda: place.book("ETH-ZAR") == ([(1999.0, 2.0)], [(2001.0, 5.0)]))
+
+
+async def test_simplest_feed_recovers_with_its_next_good_frame(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", book_feed="aggregated") as place:
+        await place.started()
+        place.server.corrupted.add((CONSTANTS.AGGREGATED_ORDERBOOK_UPDATE, "BTCZAR"))
+        for step in range(6):
+            await place.server.change("BTCZAR", [("990", f"{step + 1}")])
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        place.server.corrupted.clear()
+        await place.server.change("BTCZAR", [("980", "1")])
+        await place.equals("BTC-ZAR")
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.AGGREGATED
+        assert 1 <= len(texts(caplog, "dropped and asked for afresh")) <= 2
+
+
+async def test_missing_snapshot_is_asked_for_again() -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.withheld_snapshots.add("BTCZAR")
+    async with world("ETH-ZAR", "BTC-ZAR", server=server) as place:
+        await until(lambda: len(server.history[0].subscribe_frames) >= 3 if server.history else False)
+        server.withheld_snapshots.clear()
+        await place.started()
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert server.snapshots_sent["ETHZAR"] == 1
+
+
+async def test_unasked_unsubscription_is_answered_with_a_subscription() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        client = place.server.clients[0]
+        client.lists[CONSTANTS.OB_L1_DIFF] = []
+        await place.server.send_to_all('{"type":"UNSUBSCRIBED","message":"OB_L1_DIFF:BTCZAR"}')
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+
+
+async def test_refused_pair_does_not_harm_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "OLD-ZAR", "ETH-ZAR") as place:
+        await until(lambda: place.equal("BTC-ZAR"))
+        await until(lambda: place.source.has_live_book("ETH-ZAR"))
+        await until(lambda: texts(caplog, "OLD-ZAR: no order book. VALR refuses it: Channel OB_L1_DIFF"))
+        await until(lambda: texts(caplog, "OLD-ZAR: still no order book from VALR. VALR refuses it"))
+        await until(lambda: len(place.server.history[0].subscribe_frames) >= 3)
+        place.server.levels["OLDZAR"] = TradeSocketServer("OLDZAR").levels["OLDZAR"]
+        await place.started()
+        await place.equals("BTC-ZAR", "OLD-ZAR", "ETH-ZAR")
+        assert len(texts(caplog, "OLD-ZAR: no order book.")) == 1
+        assert place.server.snapshots_sent["BTCZAR"] == 1
+
+
+# --- Pairs at run time ------------------------------------------------------------------------------------------------
+async def test_pairs_join_and_leave_at_run_time(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        assert await place.tracker.add_trading_pair("ETH-ZAR")
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        await place.server.change("ETHZAR", [("1999", "9")])
+        await place.equals("ETH-ZAR")
+        assert await place.tracker.remove_trading_pair("BTC-ZAR")
+        await place.server.change("ETHZAR", [("1999", "8")])
+        await place.equals("ETH-ZAR")
+        await until(lambda: place.server.clients[0].lists[CONSTANTS.OB_L1_DIFF] == ["ETHZAR"])
+        assert place.server.clients[0].lists[CONSTANTS.NEW_TRADE] == ["ETHZAR"]
+        assert await place.tracker.add_trading_pair("BTC-ZAR")
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1}
+
+
+async def test_pair_that_valr_refuses_or_does_not_know_or_does_not_send_cannot_join(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        place.server.withheld_snapshots.add("ETHZAR")
+        for trading_pair in ("OLD-ZAR", "NO-SUCH", "ETH-ZAR"):
+            assert not await place.tracker.add_trading_pair(trading_pair)
+        assert texts(caplog, "OLD-ZAR: no order book. VALR refuses it")
+        assert texts(caplog, "NO-SUCH: no order book. VALR lists no such pair.")
+        assert texts(caplog, "ETH-ZAR: VALR sent no order book after the subscription.")
+        await until(lambda: place.server.clients[0].lists[CONSTANTS.OB_L1_DIFF] == ["BTCZAR"])
+        assert list(place.tracker.order_books) == ["BTC-ZAR"]
+        await place.equals("BTC-ZAR")
+
+
+async def test_pair_that_joins_while_the_socket_is_down_waits_for_it() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        await place.server.refuse_connections()
+        joined = asyncio.create_task(place.source.subscribe_to_trading_pair("ETH-ZAR"))
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        await place.server.accept_connections()
+        assert await joined
+        assert await place.source.unsubscribe_from_trading_pair("ETH-ZAR")
+
+
+async def test_no_pairs_no_socket_until_one_comes() -> None:
+    async with world() as place:
+        await place.started()
+        assert not place.server.history
+        place.source.add_trading_pair("BTC-ZAR")
+        await until(lambda: place.source.has_live_book("BTC-ZAR"))
+
+
+async def test_symbol_that_is_known_late_is_adopted() -> None:
+    connector = SymbolMap()
+    connector.symbols.pop("ETHZAR")
+    async with world("BTC-ZAR", "ETH-ZAR", connector=connector) as place:
+        await until(lambda: place.equal("BTC-ZAR"))
+        connector.symbols["ETHZAR"] = "ETH-ZAR"
+        await place.started()
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert len(place.server.history) == 1
+
+
+async def test_no_symbol_known_yet_means_no_socket_yet() -> None:
+    connector = SymbolMap()
+    symbols, connector.symbols = connector.symbols, bidict()
+    async with world("BTC-ZAR", connector=connector) as place:
+        await until(lambda: place.source._pairs and place.source._pairs["BTC-ZAR"].refusal)
+        connector.symbols = symbols
+        await place.started()
+        await place.equals("BTC-ZAR")
+
+
+class FailingSymbolMap(SymbolMap):
+    """Fails as a bug would, as long as ``failing``."""
+
+    failing = True
+
+    async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
+        if self.failing and trading_pair != "BTC-ZAR":
+            raise RuntimeError("a bug")
+        return await super().exchange_symbol_associated_to_pair(trading_pair)
+
+
+async def test_unexpected_error_is_logged_and_survived(caplog: pytest.LogCaptureFixture) -> None:
+    connector = FailingSymbolMap()
+    async with world("ETH-ZAR", connector=connector) as place:
+        await until(lambda: texts(caplog, "Market data met an unexpected error."))
+        connector.failing = False
+        await place.started()
+        connector.failing = True
+        place.source.add_trading_pair("XRP-ZAR")
+        await until(lambda: texts(caplog, "The supervision of market data met an unexpected error."))
+        connector.failing = False
+        await until(lambda: place.source.has_live_book("XRP-ZAR"))
+
+
+# --- Trades and prices ------------------------------------------------------------------------------------------------
+async def test_trades_reach_the_book_once_and_are_remembered(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        assert place.source.last_trade_price("BTC-ZAR") is None
+        assert place.source.last_trade_price("NO-SUCH") is None
+        await place.server.trade("BTCZAR", id="a", takerSide="sell")
+        await place.server.trade("BTCZAR", id="a", price="1")
+        await place.server.trade("BTCZAR", id="b", price="oops")
+        await place.server.trade("ETHZAR", price="2000.50")
+        await place.server.trade("ETHZAR", price="2000.50")
+        await until(lambda: place.source.last_trade_price("ETH-ZAR") == Decimal("2000.50"))
+        await until(lambda: place.tracker.metrics.total_trades_processed == 2)
+        assert place.source.last_trade_price("BTC-ZAR") == Decimal("1001.5")
+        assert place.tracker.order_books["BTC-ZAR"].last_trade_price == 1001.5
+        assert len(texts(caplog, "A public trade was left out")) == 1
+
+
+async def test_many_trades_do_not_pile_up_and_strangers_are_left_out() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        output: asyncio.Queue[OrderBookMessage] = asyncio.Queue()
+        data = {"price": "5", "quantity": "1", "tradedAt": "t", "takerSide": "sell"}
+        for number in range(300):
+            frame = {"type": "NEW_TRADE", "currencyPairSymbol": "BTCZAR", "data": {**data, "id": str(number)}}
+            await place.source._parse_trade_message(frame, output)
+        stranger = {"type": "NEW_TRADE", "currencyPairSymbol": "XXXZAR", "data": data}
+        await place.source._parse_trade_message(stranger, output)
+        assert output.qsize() == 300
+        assert output.get_nowait().content["trade_type"] == 2.0
+        assert len(place.source._pairs["BTC-ZAR"].recent_trades) == 256
+
+
+async def test_last_prices_come_from_the_connector() -> None:
+    async with world("BTC-ZAR") as place:
+        assert await place.source.get_last_traded_prices(["BTC-ZAR"], domain="valr") == {"BTC-ZAR": 7.0}
+
+
+async def test_hourly_snapshots_are_not_asked_for() -> None:
+    async with world("BTC-ZAR") as place:
+        output: asyncio.Queue[OrderBookMessage] = asyncio.Queue()
+        await place.source._request_order_book_snapshots(output)
+        assert output.empty()
+
+
+# --- Connections ------------------------------------------------------------------------------------------------------
+async def test_dropped_socket_is_replaced_and_the_book_is_right_again(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        ids = place.tracker.order_books["BTC-ZAR"].last_diff_uid
+        await place.server.drop_all()
+        await place.server.change("BTCZAR", [("990", "0")])
+        await until(lambda: len(place.server.history) == 2)
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert place.tracker.order_books["BTC-ZAR"].snapshot_uid > ids
+        await place.server.change("BTCZAR", [("991", "5")])
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, "The market data socket is down")) == 1
+
+
+async def test_book_is_emptied_while_the_exchange_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        await place.server.refuse_connections()
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        assert not place.empty
+        await until(lambda: place.empty)
+        with pytest.raises(OSError, match="empty"):
+            place.tracker.order_books["BTC-ZAR"].get_price(True)
+        await place.server.accept_connections()
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, "BTC-ZAR: the order book is stale")) == 1
+        assert len(texts(caplog, "BTC-ZAR: the order book is live.")) == 1
+
+
+async def test_silent_socket_is_doubted_then_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        place.server.answers_pings = False
+        await until(lambda: place.empty)
+        assert len(place.server.history) == 1
+        await until(lambda: texts(caplog, "no frame for 1 s, not even a PONG"))
+        place.server.answers_pings = True
+        await place.equals("BTC-ZAR")
+        assert len(place.server.history) == 2
+
+
+async def test_quiet_market_is_not_taken_for_a_dead_socket() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        pings = lambda: sum(frame["type"] == "PING" for frame in place.server.history[0].received)  # noqa: E731
+        await until(lambda: pings() >= 10)
+        assert len(place.server.history) == 1
+        assert place.equal("BTC-ZAR")
+
+
+@pytest.mark.parametrize("awakened_by", ["pong", "diff"])
+async def test_socket_that_was_silent_for_a_while_brings_the_book_back(awakened_by: str) -> None:
+    timing = MarketTiming(quiet_probe=0.1, stale_book_limit=0.3, tick=0.02)
+    async with world("BTC-ZAR", timing=timing) as place:
+        await place.started()
+        place.server.answers_pings = False
+        await until(lambda: place.empty)
+        if awakened_by == "pong":
+            place.server.answers_pings = True
+        else:
+            await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert len(place.server.history) == 1
+        assert place.server.snapshots_sent["BTCZAR"] == 1
+
+
+async def test_lost_subscriptions_mean_a_new_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        place.server.says_no_subscriptions = True
+        await until(lambda: texts(caplog, "VALR has lost the subscriptions"))
+        place.server.says_no_subscriptions = False
+        await until(lambda: len(place.server.history) >= 2)
+        await place.equals("BTC-ZAR")
+
+
+async def test_frames_that_make_no_sense_are_survived(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        for text in (
+            "not JSON",
+            "[1, 2]",
+            "{}",
+            '{"type":["OB_L1_DIFF"]}',
+            '{"type":"OB_L1_DIFF","ps":["BTCZAR"],"d":{}}',
+            '{"type":"FULL_ORDERBOOK_UPDATE","currencyPairSymbol":"BTCZAR","data":{}}',
+            '{"type":"MARK_PRICE_UPDATE","currencyPairSymbol":"BTCZAR","data":{"price":"1"}}',
+            '{"type":"MARK_PRICE_UPDATE","currencyPairSymbol":"BTCZAR","data":{"price":"1"}}',
+            '{"type":"UNSUBSCRIBED","message":"NEW_TRADE:BTCZAR"}',
+            '{"type":"UNSUBSCRIBED"}',
+            '{"type":"ERROR","message":"Invalid message - Invalid JSON"}',
+            '{"type":"PONG","message":"NO_SUBSCRIPTIONS_OF_THAT_KIND"}',
+            '{"type":"SUBSCRIBED","message":"OB_L1_DIFF:BTCZAR"}',
+        ):
+            await place.server.send_to_all(text)
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert len(place.server.history) == 1
+        assert len(texts(caplog, "Frames of type 'MARK_PRICE_UPDATE'")) == 1
+        assert len(texts(caplog, "VALR reports on the market data socket: Invalid message")) == 1
+
+
+async def test_handshake_is_signed_and_not_renewed_when_there_are_keys() -> None:
+    timing = MarketTiming(anonymous_lifetime=0.1, tick=0.02)
+    server = TradeSocketServer("BTCZAR")
+    server.greeting = [{"type": "AUTHENTICATED"}]
+    async with world("BTC-ZAR", keys=True, timing=timing, server=server) as place:
+        await place.started()
+        await asyncio.wait({asyncio.create_task(asyncio.sleep(0.3))})
+        await server.send_to_all('{"type":"ERROR","message":"Invalid message - Invalid JSON"}')
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert len(server.history) == 1
+        headers = server.history[0].headers
+        assert headers["X-VALR-API-KEY"] == "key"
+        assert headers["X-VALR-TIMESTAMP"] == "1700000000000"
+        assert len(headers["X-VALR-SIGNATURE"]) == 128
+
+
+@pytest.mark.parametrize("refusal", ["401", "403", "UNAUTHORIZED", "ERROR"])
+async def test_refused_keys_do_not_stop_public_data(refusal: str, caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    if refusal.isdigit():
+        server.handshake_status = lambda headers: int(refusal) if "X-VALR-API-KEY" in headers else 101
+    else:
+        server.greeting = [{"type": refusal, "message": "Unauthorized"}]
+    async with world("BTC-ZAR", keys=True, server=server) as place:
+        await until(lambda: texts(caplog, "VALR refuses the keys on the market data socket"))
+        server.greeting = []
+        await place.started()
+        await place.equals("BTC-ZAR")
+        assert "X-VALR-API-KEY" not in server.clients[0].headers
+
+
+async def test_forbidden_anonymous_handshake_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    statuses = iter([403, 429])
+    server.handshake_status = lambda headers: next(statuses, 101)
+    async with world("BTC-ZAR", server=server) as place:
+        await place.started()
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, "The market data socket is down after 0 s (WSServerHandshakeError")) == 2
+        assert not texts(caplog, "refuses the keys")
+
+
+# --- Handover of anonymous sockets ------------------------------------------------------------------------------------
+SHORT_LIVED = MarketTiming(
+    anonymous_lifetime=0.4,
+    handover_patience=0.5,
+    snapshot_patience=0.2,
+    reconnect_delay=0.1,
+    first_reconnect_delay=0.02,
+    healthy_lifetime=0.3,
+    tick=0.02,
+)
+
+
+async def test_anonymous_socket_is_renewed_without_a_gap(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR", timing=SHORT_LIVED) as place:
+        await place.started()
+        step = 0
+        while len(place.server.history) < 4:
+            step += 1
+            await place.server.change("BTCZAR", [("990", f"{step}")])
+            await place.server.trade("BTCZAR", id=f"trade-{step}")
+            assert place.source.has_live_book("BTC-ZAR")
+            await asyncio.sleep(0.005)
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        await until(lambda: place.tracker.metrics.total_trades_processed == step)
+        assert not texts(caplog, "The market data socket is down")
+        assert not texts(caplog, "stale")
+
+
+async def test_renewal_that_fails_leaves_the_old_socket_at_work(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    server.handshake_status = lambda headers: 101 if not server.history else 503
+    async with world("BTC-ZAR", timing=SHORT_LIVED, server=server) as place:
+        await place.started()
+        await until(lambda: len(texts(caplog, "could not be renewed yet (WSServerHandshakeError")) >= 2)
+        await server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        server.handshake_status = lambda headers: 101
+        await until(lambda: len(server.history) >= 2)
+        await place.equals("BTC-ZAR")
+        assert not texts(caplog, "The market data socket is down")
+
+
+async def test_successor_that_is_lost_while_it_catches_up_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    async with world("BTC-ZAR", timing=SHORT_LIVED, server=server) as place:
+        await place.started()
+        server.withheld_snapshots.add("BTCZAR")
+        await until(lambda: len(server.clients) == 2)
+        await server.clients[1].socket.close()
+        server.withheld_snapshots.clear()
+        await until(lambda: texts(caplog, "could not be renewed yet (ConnectionError"))
+        assert place.source.has_live_book("BTC-ZAR")
+        await server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+
+
+async def test_old_socket_that_is_lost_during_the_handover_is_replaced_at_once() -> None:
+    server = TradeSocketServer("BTCZAR")
+    async with world("BTC-ZAR", timing=SHORT_LIVED, server=server) as place:
+        await place.started()
+        server.withheld_snapshots.add("BTCZAR")
+        await until(lambda: len(server.clients) == 2)
+        await server.clients[0].socket.close()
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        server.withheld_snapshots.clear()
+        await place.equals("BTC-ZAR")
+
+
+async def test_successor_serves_after_its_time_even_if_a_pair_is_missing() -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    async with world("BTC-ZAR", "ETH-ZAR", timing=SHORT_LIVED, server=server) as place:
+        await place.started()
+        server.withheld_snapshots.add("ETHZAR")
+        await until(lambda: place.source.has_live_book("BTC-ZAR") and not place.source.has_live_book("ETH-ZAR"))
+        server.withheld_snapshots.clear()
+        await until(lambda: place.source.has_live_book("ETH-ZAR"))
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+
+
+async def test_stop_during_a_handover_closes_both_sockets() -> None:
+    server = TradeSocketServer("BTCZAR")
+    async with world("BTC-ZAR", timing=SHORT_LIVED, server=server) as place:
+        await place.started()
+        server.withheld_snapshots.add("BTCZAR")
+        await until(lambda: len(server.clients) == 2)
+
+
+async def test_tracker_can_be_stopped_and_started_again() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        place.tracker.stop()
+        await until(lambda: not place.server.clients)
+        assert not place.source.has_live_book("BTC-ZAR")
+        await place.server.change("BTCZAR", [("990", "3")])
+        place.tracker.start()
+        await place.started()
+        await place.equals("BTC-ZAR")
+
+
+# --- Parts ------------------------------------------------------------------------------------------------------------
+def message(kind: OrderBookMessageType, update_id: int, bids: list[tuple[float, float]]) -> OrderBookMessage:
+    content = {"trading_pair": "BTC-ZAR", "update_id": update_id, "bids": bids, "asks": []}
+    return OrderBookMessage(kind, content, 1.0)
+
+
+@pytest.mark.parametrize(("book_class", "expected"), [(OrderBook, [1.0, 5.0]), (SequencedOrderBook, [1.0])])
+def test_snapshot_is_not_overwritten_by_older_diffs(book_class: type[OrderBook], expected: list[float]) -> None:
+    book = book_class()
+    old = message(OrderBookMessageType.DIFF, 50, [(99.0, 5.0)])
+    book.restore_from_snapshot_and_diffs(message(OrderBookMessageType.SNAPSHOT, 200, [(100.0, 1.0)]), [old])
+    assert [row.amount for row in book.bid_entries()] == expected
+
+
+def test_book_takes_newer_messages_only() -> None:
+    book = SequencedOrderBook()
+    snapshot = message(OrderBookMessageType.SNAPSHOT, 10, [(100.0, 1.0)])
+    newer = message(OrderBookMessageType.DIFF, 11, [(100.0, 2.0)])
+    book.restore_from_snapshot_and_diffs(snapshot, [newer])
+    assert [row.amount for row in book.bid_entries()] == [2.0]
+    book.restore_from_snapshot_and_diffs(message(OrderBookMessageType.SNAPSHOT, 11, []), [])
+    stale = message(OrderBookMessageType.DIFF, 11, [(100.0, 0.0)])
+    book.apply_diffs(stale.bids, stale.asks, stale.update_id)
+    assert [row.amount for row in book.bid_entries()] == [2.0]
+
+
+def test_reconnects_soon_after_a_healthy_connection_and_ever_later_after_failures() -> None:
+    delay = ReconnectDelay(MarketTiming())
+    assert 0.5 <= delay.after(900.0) <= 1.0
+    for expected in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
+        assert expected <= delay.after(0.0) <= expected * 1.25
+    assert 0.5 <= delay.after(30.0) <= 1.0
+    assert 5.0 <= delay.after(1.0) <= 6.25

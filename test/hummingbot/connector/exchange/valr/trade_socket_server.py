@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from .reference_books import ReferenceLevels, ReferenceOrders
+from .reference_books import Entry, ReferenceLevels, ReferenceOrders
 
 BOOK_EVENTS = ("OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE", "AGGREGATED_ORDERBOOK_UPDATE")
 
@@ -45,6 +46,7 @@ class TradeSocketServer:
         self.says_no_subscriptions = False
         self.resends_snapshots = False
         self.withheld_snapshots: set[str] = set()
+        self.snapshots_sent: Counter[str] = Counter()
         self.corrupted: set[tuple[str, str]] = set()
         self.greeting: list[dict[str, Any]] = []
         self.handshake_status: Callable[[dict[str, str]], int] = lambda headers: 101
@@ -127,6 +129,7 @@ class TradeSocketServer:
     async def _send_snapshot(self, client: Client, event: str, symbol: str) -> None:
         if symbol in self.withheld_snapshots:
             return
+        self.snapshots_sent[symbol] += 1
         if event == "OB_L1_DIFF":
             await self._send(client, event, symbol, self.levels[symbol].snapshot_frame())
         elif event == "FULL_ORDERBOOK_UPDATE":
@@ -162,6 +165,10 @@ class TradeSocketServer:
         if not lost:
             await self.publish("OB_L1_DIFF", symbol, frame)
             await self.publish("AGGREGATED_ORDERBOOK_UPDATE", symbol, self.levels[symbol].aggregated_frame())
+
+    async def change_order(self, symbol: str, *entries: Entry) -> None:
+        """Change the order-by-order book of ``symbol`` and tell the subscribers."""
+        await self.publish("FULL_ORDERBOOK_UPDATE", symbol, self.orders[symbol].update_frame(list(entries)))
 
     async def trade(self, symbol: str, **fields: str) -> None:
         data = {
