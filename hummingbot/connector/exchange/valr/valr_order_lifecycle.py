@@ -831,7 +831,7 @@ class OrderLifecycle:
         if not record.proven_open or record.ended or record.stray:
             return []
         stages = [Stage.OPEN]
-        if record.filled > 0 or record.reported > 0:
+        if 0 < record.filled < record.quantity:
             stages.append(Stage.PARTIALLY_FILLED)
         if record.cancel is not None and record.cancel.acknowledged:
             stages.append(Stage.CANCEL_PENDING)

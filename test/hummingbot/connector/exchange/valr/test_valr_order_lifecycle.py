@@ -1,0 +1,999 @@
+"""The rules of an order's life, one by one and then all at once under a random order of evidence."""
+
+import itertools
+import random
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hummingbot.connector.exchange.valr import valr_order_lifecycle as rules
+from hummingbot.connector.exchange.valr.valr_messages import AccountTrade, OpenOrders, OrderProcessed, OrderReport
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
+    End,
+    Ended,
+    FetchTrades,
+    Fill,
+    Level,
+    LookUp,
+    Notice,
+    OrderLifecycle,
+    Outcome,
+    Progress,
+    SendCancel,
+    Stage,
+)
+
+PAIR = "BTC-ZAR"
+CID = "HBOT1"
+OID = "order-1"
+T0 = 1_750_000_000.0
+
+
+def report(
+    status: str, filled: str = "0", *, order_id: str = OID, client_order_id: str = CID, **more: Any
+) -> OrderReport:
+    fields: dict[str, Any] = {
+        "orderId": order_id,
+        "customerOrderId": client_order_id,
+        "orderStatusType": status,
+        "currencyPair": "BTCZAR",
+        "originalQuantity": "1",
+        "remainingQuantity": str(1 - Decimal(filled)),
+    }
+    return OrderReport.model_validate({**fields, **more})
+
+
+def trade(number: int, quantity: str, *, order_id: str = OID, client_order_id: str = CID) -> AccountTrade:
+    return AccountTrade.model_validate(
+        {
+            "id": f"trade-{number}",
+            "orderId": order_id,
+            "customerOrderId": client_order_id,
+            "currencyPair": "BTCZAR",
+            "price": "1000000",
+            "quantity": quantity,
+            "side": "buy",
+            "tradedAt": "2025-06-15T15:06:40Z",
+        }
+    )
+
+
+def processed(success: bool, reason: str = "", *, order_id: str = OID, client_order_id: str = CID) -> OrderProcessed:
+    return OrderProcessed(order_id=order_id, client_order_id=client_order_id, success=success, failure_reason=reason)
+
+
+class Desk:
+    """A lifecycle with one tracked order, a hand-moved clock, and everything it has said."""
+
+    def __init__(self, *, immediate: bool = False, track: bool = True) -> None:
+        self.lifecycle = OrderLifecycle()
+        self.now = 100.0
+        self.said: list[Outcome] = []
+        if track:
+            self.track(immediate=immediate)
+
+    def track(self, client_order_id: str = CID, **more: Any) -> None:
+        more = {"created_at": T0, **more}
+        self.take(self.lifecycle.track(client_order_id, PAIR, Decimal(1), self.now, **more))
+
+    def take(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        new = list(outcomes)
+        self.said += new
+        return new
+
+    def event(self, message: Any) -> list[Outcome]:
+        return self.take(self.lifecycle.event(message, self.now))
+
+    def accept(self, *, proof: bool = False, order_id: str = OID) -> list[Outcome]:
+        return self.take(self.lifecycle.placement_accepted(CID, order_id, self.now, proof=proof))
+
+    def open(self) -> None:
+        self.accept(proof=True)
+        self.said.clear()
+
+    def after(self, seconds: float) -> list[Any]:
+        self.now += seconds
+        return self.lifecycle.due(self.now)
+
+    def looked_up(self, message: OrderReport) -> list[Outcome]:
+        return self.take(self.lifecycle.looked_up(CID, message, self.now))
+
+    def cancel(self) -> SendCancel:
+        wish = self.lifecycle.request_cancel(CID, self.now)
+        assert wish is not None
+        return wish
+
+    def listed(self, *reports: OrderReport) -> list[Outcome]:
+        return self.take(self.lifecycle.open_orders(OpenOrders(orders=reports), self.now))
+
+    @property
+    def stages(self) -> list[Stage]:
+        return [outcome.stage for outcome in self.said if isinstance(outcome, Progress)]
+
+    @property
+    def ends(self) -> list[End]:
+        return [outcome.end for outcome in self.said if isinstance(outcome, Ended)]
+
+    @property
+    def fills(self) -> list[str]:
+        return [outcome.trade.trade_id for outcome in self.said if isinstance(outcome, Fill)]
+
+    @property
+    def notices(self) -> list[Level]:
+        return [outcome.level for outcome in self.said if isinstance(outcome, Notice)]
+
+
+def lookups(wishes: Iterable[Any]) -> list[LookUp]:
+    return [wish for wish in wishes if isinstance(wish, LookUp)]
+
+
+def cancels(wishes: Iterable[Any]) -> list[SendCancel]:
+    return [wish for wish in wishes if isinstance(wish, SendCancel)]
+
+
+def fetches(wishes: Iterable[Any]) -> list[FetchTrades]:
+    return [wish for wish in wishes if isinstance(wish, FetchTrades)]
+
+
+# --- Placement --------------------------------------------------------------------------------------------------------
+def test_an_acknowledgement_is_not_a_state() -> None:
+    desk = Desk()
+    assert desk.accept() == []
+    assert desk.lifecycle.is_live(CID)
+
+
+def test_an_acknowledged_order_without_proof_is_looked_up() -> None:
+    desk = Desk()
+    desk.accept()
+    assert desk.lifecycle.next_due() == desk.now + rules.PROOF_DEADLINE
+    assert desk.after(rules.PROOF_DEADLINE / 2) == []
+    assert desk.after(rules.PROOF_DEADLINE) == [LookUp(CID, OID, PAIR)]
+    assert desk.after(60) == []  # it is outstanding until it is answered
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        processed(True),
+        report("Placed"),
+        report("Order Modified"),
+        report("Partially Filled", "0"),
+    ],
+)
+def test_open_on_the_first_proof_from_the_stream(proof: Any) -> None:
+    desk = Desk()
+    desk.accept()
+    desk.event(proof)
+    assert desk.stages == [Stage.OPEN]
+    desk.event(proof)
+    assert desk.stages == [Stage.OPEN]
+    assert desk.lifecycle.next_due() is None
+
+
+def test_open_by_a_v2_answer_a_list_or_a_lookup() -> None:
+    by_answer, by_list, by_lookup = Desk(), Desk(), Desk()
+    by_answer.accept(proof=True)
+    by_list.listed(report("Placed"))
+    by_lookup.lifecycle.placement_doubtful(CID, by_lookup.now)
+    assert lookups(by_lookup.after(0)) == [LookUp(CID, "", PAIR)]
+    by_lookup.looked_up(report("Placed"))
+    assert by_answer.stages == by_list.stages == by_lookup.stages == [Stage.OPEN]
+
+
+def test_presence_in_a_list_proves_open_whatever_word_the_row_carries() -> None:
+    desk = Desk()
+    desk.listed(report("Whatever"))
+    assert desk.stages == [Stage.OPEN]
+
+
+def test_a_fill_is_a_proof_of_open_and_comes_after_it() -> None:
+    desk = Desk()
+    desk.event(trade(1, "0.4"))
+    assert [type(outcome) for outcome in desk.said] == [Progress, Fill, Progress]
+    assert desk.stages == [Stage.OPEN, Stage.PARTIALLY_FILLED]
+
+
+def test_a_refusal_fails_the_order_with_its_reason() -> None:
+    desk = Desk()
+    outcomes = desk.take(desk.lifecycle.placement_refused(CID, "Insufficient Balance", desk.now, "Refused", OID))
+    assert outcomes == [Ended(CID, OID, PAIR, End.FAILED, "Insufficient Balance", "Refused")]
+    assert not desk.lifecycle.is_live(CID)
+    assert desk.take(desk.lifecycle.placement_refused(CID, "again", desk.now)) == []
+
+
+def test_a_refusal_of_an_order_shown_open_is_not_believed() -> None:
+    desk = Desk()
+    desk.event(report("Placed"))
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    assert desk.ends == []
+    assert desk.notices == [Level.WARNING]
+    assert lookups(desk.after(0))
+
+
+def test_a_doubtful_placement_is_looked_up_with_patience_and_never_failed_early() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    while desk.now < 100 + rules.PATIENCE - rules.LOOKUP_RETRY_MAX / 2:
+        for _ in lookups(desk.after(rules.LOOKUP_RETRY)):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == []
+    desk.looked_up(report("Placed"))
+    assert desk.stages == [Stage.OPEN]
+
+
+def test_a_placement_that_never_appears_is_cancelled_for_certainty_and_then_failed_unproven() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    cancelled_at = None
+    for _ in range(200):
+        wishes = desk.after(0.25)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+        for wish in cancels(wishes):
+            assert wish.over_rest  # its answer is proof
+            cancelled_at = desk.now
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+        if desk.ends:
+            break
+    assert cancelled_at is not None
+    assert cancelled_at >= 100 + rules.PATIENCE
+    assert desk.ends == [End.FAILED]
+    ended = next(outcome for outcome in desk.said if isinstance(outcome, Ended))
+    assert not ended.proven
+    assert desk.notices == [Level.WARNING]
+
+
+def test_a_numbered_placement_gets_more_patience() -> None:
+    desk = Desk()
+    desk.accept()
+    for _ in range(int(rules.PATIENCE_ACCEPTED / 0.5) - 2):
+        wishes = desk.after(0.5)
+        assert not cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == []
+    assert any(cancels(desk.after(1.0)) or [desk.lifecycle.not_found(CID, desk.now)] for _ in range(10))
+
+
+def test_a_cancel_that_is_under_way_is_not_sent_twice() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    desk.cancel()
+    for _ in range(100):
+        wishes = desk.after(0.25)
+        assert not cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == []
+
+
+def test_a_user_cancel_under_way_serves_as_the_cancel_for_certainty() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    seen = 0
+    for _ in range(300):
+        wishes = desk.after(0.25)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+        for _ in cancels(wishes):
+            seen += 1
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+        if desk.ends:
+            break
+    assert seen >= 1  # the early refusal proved nothing: the placement may not have arrived yet
+    assert desk.ends == [End.FAILED]
+
+
+# --- Event before the reply -------------------------------------------------------------------------------------------
+def test_events_without_a_client_id_wait_for_the_reply_that_links_them() -> None:
+    desk = Desk()
+    assert desk.event(report("Partially Filled", "0.5", client_order_id="")) == []
+    assert desk.event(trade(1, "0.5", client_order_id="")) == []
+    desk.accept()
+    assert desk.stages == [Stage.OPEN, Stage.PARTIALLY_FILLED]
+    assert desk.fills == ["trade-1"]
+
+
+def test_foreign_events_are_forgotten_once_every_order_has_its_id() -> None:
+    desk = Desk()
+    desk.event(report("Placed", order_id="foreign", client_order_id=""))
+    assert desk.lifecycle._unclaimed
+    desk.accept()
+    assert desk.event(report("Placed", order_id="foreign", client_order_id="")) == []
+    assert not desk.lifecycle._unclaimed
+
+
+def test_unclaimed_events_are_bounded() -> None:
+    desk = Desk()
+    for number in range(rules.UNCLAIMED_KEPT + 5):
+        desk.event(report("Placed", order_id=f"foreign-{number}", client_order_id=""))
+    assert len(desk.lifecycle._unclaimed) == rules.UNCLAIMED_KEPT
+
+
+def test_an_event_for_another_order_id_under_our_client_id_changes_nothing() -> None:
+    desk = Desk()
+    desk.open()
+    assert desk.event(report("Cancelled", order_id="another")) == []
+    assert desk.lifecycle.is_live(CID)
+
+
+# --- Ends -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("status", "filled", "end"),
+    [
+        ("Cancelled", "0", End.CANCELLED),
+        ("Failed", "0", End.FAILED),
+        ("Expired", "0", End.FAILED),
+        ("CANCELLED", "0.4", End.CANCELLED),
+        ("Failed", "0.4", End.CANCELLED),
+        ("Expired", "0.4", End.CANCELLED),
+        ("Partially Filled Due To Slippage", "0.4", End.CANCELLED),
+        ("Filled", "1", End.FILLED),
+        ("Cancelled", "1", End.FILLED),
+    ],
+)
+def test_the_end_is_told_once_after_its_fills(status: str, filled: str, end: End) -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report(status, filled))
+    if Decimal(filled):
+        assert desk.ends == []
+        assert fetches(desk.after(0)) == [FetchTrades(PAIR, T0 - 60)]
+        desk.event(trade(1, filled))
+        desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.ends == [end]
+    for again in ("Filled", "Cancelled", "Placed", "Failed"):
+        desk.event(report(again, filled))
+    desk.event(processed(True))
+    desk.event(processed(False))
+    assert desk.ends == [end]
+    assert isinstance(desk.said[-1], Ended)
+    assert desk.lifecycle.is_proven_gone(CID)
+    assert desk.lifecycle.next_due() is None
+
+
+def test_failed_orders_are_never_told_open() -> None:
+    desk = Desk()
+    desk.accept()
+    desk.event(report("Failed", failedReason="Post only cancelled as it would have matched"))
+    assert desk.said == [
+        Ended(CID, OID, PAIR, End.FAILED, "Post only cancelled as it would have matched"),
+    ]
+
+
+def test_a_filled_order_that_was_never_shown_open_is_told_in_full() -> None:
+    desk = Desk()
+    desk.event(report("Filled", "1"))
+    desk.event(trade(1, "0.3"))
+    assert desk.ends == []
+    desk.event(trade(2, "0.7"))
+    assert [type(outcome) for outcome in desk.said] == [Progress, Fill, Progress, Fill, Ended]
+
+
+def test_old_captures_of_filled_market_orders_have_zero_quantities() -> None:
+    desk = Desk(immediate=True)
+    desk.event(report("Filled", originalQuantity="0", remainingQuantity="0"))
+    assert desk.ends == []
+    desk.event(trade(1, "1"))
+    assert desk.ends == [End.FILLED]
+
+
+def test_failed_processing_is_a_hint_to_look_up_and_keeps_the_reason() -> None:
+    desk = Desk()
+    desk.accept()
+    desk.event(processed(False, "Insufficient Balance"))
+    assert desk.ends == []
+    assert lookups(desk.after(0))
+    desk.looked_up(report("Failed"))
+    assert desk.said[-1] == Ended(CID, OID, PAIR, End.FAILED, "Insufficient Balance")
+
+
+def test_a_failure_event_or_an_unreadable_message_is_a_hint_to_look_up() -> None:
+    desk = Desk()
+    desk.open()
+    desk.take(desk.lifecycle.failure(OID, "", "who knows", desk.now))
+    assert lookups(desk.after(1))
+    desk.looked_up(report("Placed"))
+    assert desk.lifecycle.next_due() is None
+    desk.take(desk.lifecycle.failure("foreign", "foreign", "", desk.now))
+    assert desk.lifecycle.next_due() is None
+    assert desk.ends == []
+
+
+def test_absence_from_a_list_is_only_a_hint() -> None:
+    desk = Desk()
+    desk.open()
+    desk.now += 10
+    desk.listed()
+    assert desk.ends == []
+    assert desk.lifecycle.next_due() == desk.now + rules.HINT_DELAY
+    assert lookups(desk.after(rules.HINT_DELAY))
+    desk.looked_up(report("Placed"))
+    desk.listed()
+    assert desk.lifecycle.next_due() == desk.now + rules.HINT_SPACING
+
+
+def test_a_fresh_order_missing_from_a_list_is_not_even_looked_up() -> None:
+    desk = Desk()
+    desk.listed()
+    assert desk.lifecycle.next_due() is None
+
+
+def test_a_list_that_still_shows_an_ended_order_changes_nothing() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled"))
+    assert desk.listed(report("Placed")) == []
+    assert desk.lifecycle.ids_in(
+        OpenOrders(orders=(report("Placed"), report("Placed", order_id="x", client_order_id="")))
+    ) == {CID}
+
+
+def test_unknown_words_change_nothing_are_said_once_and_looked_up_with_back_off() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Mystified"))
+    desk.event(report("Mystified"))
+    assert desk.notices == [Level.WARNING]
+    assert desk.ends == []
+    assert lookups(desk.after(1))
+    desk.looked_up(report("Mystified"))
+    first = desk.lifecycle.next_due()
+    assert first is not None
+    assert first >= desk.now + rules.LOOKUP_RETRY
+    desk.after(first - desk.now)
+    desk.looked_up(report("Mystified"))
+    second = desk.lifecycle.next_due()
+    assert second is not None
+    assert second - desk.now > rules.LOOKUP_RETRY
+    assert desk.notices == [Level.WARNING]
+
+
+def test_older_reports_lose() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Partially Filled", "0.6", orderUpdatedAt="2025-06-15T15:00:02Z"))
+    desk.event(trade(1, "0.6"))
+    desk.said.clear()
+    desk.event(report("Placed", "0", orderUpdatedAt="2025-06-15T15:00:01Z"))
+    desk.event(report("Cancelled", "0", orderUpdatedAt="2025-06-15T15:00:01Z"))
+    assert desk.said == []
+    assert lookups(desk.after(1))  # an older end is contradicted: ask
+
+
+def test_what_was_reported_filled_never_shrinks() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Partially Filled", "0.6"))
+    desk.event(report("Partially Filled", "0.2"))
+    desk.event(report("Cancelled", "0.2"))
+    desk.event(trade(1, "0.2"))
+    assert desk.ends == []
+    desk.event(trade(2, "0.4"))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_the_summary_has_the_last_word_when_no_trade_explains_a_status() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled", "1"))  # some senders zero the remainder of a cancelled order
+    asked: list[LookUp] = []
+    for _ in range(40):
+        wishes = desk.after(0.5)
+        if fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+        asked += lookups(wishes)
+        if asked:
+            break
+    assert asked == [LookUp(CID, OID, PAIR, totals=True)]
+    assert desk.ends == []
+    desk.looked_up(report("Cancelled", "1", totalExecutedQuantity="0"))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_an_unfilled_remainder_unknown_is_asked_for() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(OrderReport.model_validate({"orderId": OID, "orderStatusType": "Cancelled"}))
+    assert desk.ends == []
+    assert lookups(desk.after(0)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+
+
+# --- Fills ------------------------------------------------------------------------------------------------------------
+def test_each_fill_counts_once_whichever_way_it_comes() -> None:
+    desk = Desk()
+    desk.open()
+    for _ in range(3):
+        desk.event(trade(1, "0.4"))
+    assert desk.fills == ["trade-1"]
+
+
+def test_a_status_that_implies_more_than_the_trades_say_fetches_them_at_once_and_again() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Partially Filled", "0.4"))
+    assert len(fetches(desk.after(0))) == 1
+    assert not fetches(desk.after(5))  # outstanding
+    desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.lifecycle.next_due() == desk.now + rules.LOOKUP_RETRY
+    assert fetches(desk.after(rules.LOOKUP_RETRY))
+    desk.event(trade(1, "0.4"))
+    desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.lifecycle.next_due() is None
+    assert desk.lifecycle.trades_fetched("ETH-ZAR", desk.now) == []
+
+
+def test_complete_fills_without_a_status_are_looked_up_until_the_end_is_proven() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(trade(1, "1"))
+    assert desk.ends == []
+    assert lookups(desk.after(rules.HINT_DELAY))
+    desk.looked_up(report("Partially Filled", "0.5"))  # lagging
+    assert lookups(desk.after(rules.PROOF_DEADLINE))
+    desk.looked_up(report("Filled", "1"))
+    assert desk.ends == [End.FILLED]
+
+
+def test_a_late_fill_of_an_ended_order_is_told_and_said_aloud() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled"))
+    desk.said.clear()
+    desk.event(trade(1, "0.2"))
+    assert desk.fills == ["trade-1"]
+    assert desk.notices == [Level.ERROR]
+    assert desk.ends == []
+
+
+# --- Cancels ----------------------------------------------------------------------------------------------------------
+def test_an_acknowledged_cancel_is_pending_and_the_order_stays_live() -> None:
+    desk = Desk()
+    desk.open()
+    wish = desk.cancel()
+    assert wish == SendCancel(CID, OID, PAIR, over_rest=False)
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    assert desk.stages == [Stage.CANCEL_PENDING]
+    assert not desk.lifecycle.is_proven_gone(CID)
+    assert desk.lifecycle.request_cancel(CID, desk.now) is None
+    desk.event(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.lifecycle.request_cancel(CID, desk.now) is None
+
+
+def test_an_unproven_cancel_is_looked_up_and_sent_again_over_the_other_channel_with_back_off() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    sent: list[tuple[float, bool]] = []
+    for _ in range(400):
+        wishes = desk.after(0.1)
+        for _ in lookups(wishes):
+            desk.looked_up(report("Placed"))
+        for wish in cancels(wishes):
+            sent.append((desk.now - 100, wish.over_rest))
+            desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    assert [over_rest for _, over_rest in sent[:4]] == [True, False, True, False]
+    assert sent[0][0] == pytest.approx(rules.CANCEL_DEADLINE, abs=0.6)
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(sent)]
+    assert gaps == sorted(gaps)
+    assert desk.ends == []
+    assert desk.stages == [Stage.CANCEL_PENDING]
+
+
+def test_a_lookup_right_after_the_acknowledgement_is_too_early_to_judge_it() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    assert desk.lifecycle.wish_lookup(CID, desk.now) == LookUp(CID, OID, PAIR)
+    assert desk.lifecycle.wish_lookup(CID, desk.now) is None
+    desk.looked_up(report("Placed"))
+    assert desk.lifecycle.due(desk.now) == []
+    assert lookups(desk.after(rules.CANCEL_DEADLINE))
+
+
+def test_a_v2_cancel_is_proof_but_its_fills_come_first() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_done(CID, desk.now))
+    assert desk.lifecycle.is_proven_gone(CID)
+    assert desk.ends == []
+    assert lookups(desk.after(0.5))
+    desk.looked_up(report("Cancelled", "0.3"))
+    assert desk.ends == []
+    desk.event(trade(1, "0.3"))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.take(desk.lifecycle.cancel_done(CID, desk.now)) == []
+
+
+def test_a_v2_cancel_that_lookups_keep_denying_is_sent_again() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_done(CID, desk.now))
+    resent = []
+    for _ in range(100):
+        wishes = desk.after(0.5)
+        resent = cancels(wishes)
+        if resent:
+            break
+        for _ in lookups(wishes):
+            desk.looked_up(report("Placed"))
+    assert resent
+    assert not desk.lifecycle.is_proven_gone(CID)
+    assert desk.ends == []
+
+
+@pytest.mark.parametrize("not_found", [True, False])
+def test_a_refused_cancel_is_looked_up_and_the_order_kept(not_found: bool) -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=not_found))
+    assert desk.stages == []
+    assert lookups(desk.after(0.2))
+    desk.looked_up(report("Filled", "1"))
+    assert desk.ends == []
+    desk.event(trade(1, "1"))
+    assert desk.ends == [End.FILLED]
+
+
+def test_refusals_do_not_make_a_busy_loop() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    sent = 0
+    for _ in range(600):
+        wishes = desk.after(0.05)
+        for _ in lookups(wishes):
+            desk.looked_up(report("Placed"))
+        for _ in cancels(wishes):
+            sent += 1
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    assert 3 <= sent <= 12
+
+
+def test_a_doubtful_cancel_is_looked_up_soon() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_doubtful(CID, desk.now))
+    assert lookups(desk.after(rules.HINT_DELAY))
+
+
+def test_a_cancel_that_never_left_is_sent_again() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_unsent(CID, desk.now, 0.5))
+    assert cancels(desk.after(0.4)) == []
+    assert len(cancels(desk.after(0.1))) == 1
+
+
+def test_a_cancel_of_an_order_still_being_placed_survives_until_it_works() -> None:
+    desk = Desk()
+    assert desk.cancel().order_id == ""
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    assert desk.stages == []
+    desk.accept(proof=True)
+    assert desk.stages == [Stage.OPEN]
+    for _ in lookups(desk.after(1)):
+        desk.looked_up(report("Placed"))
+    assert cancels(desk.after(1))
+
+
+def test_pending_cancel_is_not_told_before_open() -> None:
+    desk = Desk()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    assert desk.stages == []
+    desk.event(report("Placed"))
+    assert desk.stages == [Stage.OPEN, Stage.CANCEL_PENDING]
+    desk.event(trade(1, "0.5"))
+    assert desk.stages == [Stage.OPEN, Stage.CANCEL_PENDING]
+
+
+def test_messages_about_unknown_orders_are_harmless() -> None:
+    lifecycle = OrderLifecycle()
+    assert lifecycle.request_cancel("x", 0) is None
+    for outcomes in (
+        lifecycle.placement_accepted("x", "y", 0, proof=True),
+        lifecycle.placement_doubtful("x", 0),
+        lifecycle.cancel_acknowledged("x", 0),
+        lifecycle.cancel_done("x", 0),
+        lifecycle.cancel_refused("x", 0, not_found=True),
+        lifecycle.cancel_doubtful("x", 0),
+        lifecycle.cancel_unsent("x", 0, 1),
+        lifecycle.looked_up("x", report("Filled"), 0),
+        lifecycle.not_found("x", 0),
+        lifecycle.lookup_failed("x", 0),
+        lifecycle.failure("x", "x", "", 0),
+    ):
+        assert outcomes == []
+    assert lifecycle.wish_lookup("x", 0) is None
+    assert not lifecycle.is_proven_gone("x")
+    assert lifecycle.next_due() is None
+
+
+def test_a_stray_cancel_result_without_a_cancel_is_harmless() -> None:
+    desk = Desk()
+    desk.open()
+    assert desk.take(desk.lifecycle.cancel_unsent(CID, desk.now, 1)) == []
+    assert desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now)) == []
+
+
+# --- Lookups ----------------------------------------------------------------------------------------------------------
+def test_failed_lookups_are_repeated_with_back_off() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    gaps = []
+    for _ in range(8):
+        due = desk.lifecycle.next_due()
+        assert due is not None
+        gaps.append(due - desk.now)
+        desk.after(due - desk.now)
+        desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == rules.LOOKUP_RETRY_MAX
+    assert desk.ends == []
+
+
+def test_an_open_order_that_lookups_do_not_know_is_kept_and_said_seldom() -> None:
+    desk = Desk()
+    desk.open()
+    desk.lifecycle.failure(OID, "", "", desk.now)
+    for _ in range(1000):
+        for _ in lookups(desk.after(0.5)):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == []
+    assert 5 <= len(desk.notices) <= 10
+
+
+def test_abandoned_wishes_are_wished_again() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Partially Filled", "0.1"))
+    desk.lifecycle.failure(OID, "", "", desk.now)
+    desk.cancel()
+    wishes = desk.after(1)
+    assert lookups(wishes)
+    assert fetches(wishes)
+    desk.lifecycle.abandon_wishes(desk.now)
+    again = desk.after(1)
+    assert lookups(again)
+    assert fetches(again)
+    desk.looked_up(report("Placed"))
+    assert cancels(desk.after(1))
+
+
+def test_abandoning_touches_only_what_is_under_way() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.track("HBOT2")
+    desk.lifecycle.abandon_wishes(desk.now)
+    assert [wish.client_order_id for wish in lookups(desk.after(1))] == [CID]
+
+
+def test_totals_are_asked_only_for_orders_whose_end_lacks_fills() -> None:
+    desk = Desk()
+    desk.open()
+    desk.track("HBOT2", order_id="order-2", told=Stage.OPEN)
+    desk.event(report("Cancelled", "1"))
+    asked = []
+    for _ in range(40):
+        wishes = desk.after(0.5)
+        if fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+        asked += [wish.client_order_id for wish in lookups(wishes)]
+    assert set(asked) == {CID}
+
+
+def test_immediate_orders_are_followed_until_they_end() -> None:
+    desk = Desk(immediate=True)
+    desk.accept(proof=True)
+    assert lookups(desk.after(rules.PROOF_DEADLINE))
+    desk.looked_up(report("Partially Filled", "0.4"))
+    desk.event(trade(1, "0.4"))
+    assert desk.ends == []
+    assert lookups(desk.after(rules.IMMEDIATE_LIFETIME))
+    desk.looked_up(report("Partially Filled", "0.4"))
+    assert desk.ends == [End.CANCELLED]
+
+
+# --- Restart and strays -----------------------------------------------------------------------------------------------
+def test_restored_orders_are_not_told_again_and_their_old_fills_not_counted_again() -> None:
+    desk = Desk(track=False)
+    desk.track(order_id=OID, told=Stage.PARTIALLY_FILLED, trades=[("trade-1", Decimal("0.4"))])
+    desk.track(order_id=OID)  # twice changes nothing
+    desk.lifecycle.reconcile(desk.now)
+    wishes = desk.after(0)
+    assert lookups(wishes)
+    assert fetches(wishes)
+    desk.event(trade(1, "0.4"))
+    assert desk.said == []
+    desk.event(trade(2, "0.6"))
+    desk.looked_up(report("Filled", "1"))
+    assert desk.fills == ["trade-2"]
+    assert desk.ends == [End.FILLED]
+
+
+def test_a_restored_pending_cancel_is_taken_up_again() -> None:
+    desk = Desk(track=False)
+    desk.track(order_id=OID, told=Stage.CANCEL_PENDING)
+    desk.lifecycle.reconcile(desk.now)
+    for _ in lookups(desk.after(0)):
+        desk.looked_up(report("Placed"))
+    assert cancels(desk.after(0))
+
+
+def test_a_suspect_that_lives_is_a_stray_and_is_cancelled() -> None:
+    desk = Desk(track=False)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    assert lookups(desk.after(0)) == [LookUp(CID, "", PAIR)]
+    desk.looked_up(report("Partially Filled", "0.2"))
+    assert desk.notices == [Level.ERROR]
+    wishes = desk.after(0)
+    assert cancels(wishes) == [SendCancel(CID, OID, PAIR, over_rest=False)]
+    desk.event(trade(1, "0.2"))
+    assert desk.notices == [Level.ERROR, Level.ERROR]
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    desk.event(report("Cancelled", "0.2"))
+    ended = desk.said[-1]
+    assert isinstance(ended, Ended)
+    assert ended.stray
+    assert ended.proven
+    assert desk.stages == []
+
+
+def test_a_suspect_that_ended_long_ago_is_let_go() -> None:
+    desk = Desk(track=False)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    desk.after(0)
+    desk.looked_up(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.notices == [Level.INFO]
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    assert desk.lifecycle.live_ids == []
+
+
+def test_a_suspect_that_valr_never_had_is_let_go_with_patience() -> None:
+    desk = Desk(track=False)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    for _ in range(200):
+        wishes = desk.after(0.25)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+        for _ in cancels(wishes):
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    assert desk.ends == [End.FAILED]
+    assert desk.lifecycle.live_ids == []
+
+
+def give_up(desk: Desk) -> None:
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    while not desk.ends:
+        wishes = desk.after(0.25)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+        for _ in cancels(wishes):
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    desk.said.clear()
+
+
+def test_an_order_given_up_that_appears_after_all_is_a_stray() -> None:
+    desk = Desk()
+    give_up(desk)
+    desk.listed(report("Placed"))
+    assert desk.notices == [Level.ERROR]
+    assert cancels(desk.after(0))
+    assert desk.stages == []
+
+
+def test_a_fill_of_an_order_given_up_is_told() -> None:
+    desk = Desk()
+    give_up(desk)
+    desk.event(trade(1, "1"))
+    assert desk.fills == ["trade-1"]
+    assert desk.notices == [Level.ERROR]
+    desk.event(report("Filled", "1"))
+    assert desk.ends == [End.FILLED]
+    assert desk.fills == ["trade-1"]
+
+
+def test_foreign_orders_are_never_touched() -> None:
+    desk = Desk()
+    desk.open()
+    desk.now += 10
+    desk.listed(report("Placed"), report("Placed", order_id="foreign", client_order_id="somebody"))
+    assert desk.said == []
+    assert desk.after(60) == []
+
+
+def test_the_record_of_ended_orders_is_bounded() -> None:
+    lifecycle = OrderLifecycle()
+    for number in range(rules.ENDED_KEPT + 10):
+        lifecycle.track(f"c{number}", PAIR, Decimal(1), 0.0, created_at=T0, order_id=f"o{number}")
+        lifecycle.placement_refused(f"c{number}", "no", 0.0)
+    assert len(lifecycle._ended) == rules.ENDED_KEPT
+    assert len(lifecycle._by_order_id) == rules.ENDED_KEPT
+
+
+# --- Everything at once -----------------------------------------------------------------------------------------------
+@st.composite
+def stories(draw: st.DrawFn) -> tuple[list[Any], End, list[AccountTrade]]:
+    """What VALR says of one order, in an arbitrary order with repetitions, and what is true at the end."""
+    parts = draw(st.integers(0, 4))
+    trades = [trade(number, "0.2") for number in range(parts)]
+    cancelled = draw(st.booleans())
+    if not cancelled:
+        trades.append(trade(99, str(1 - Decimal("0.2") * parts)))
+    total = sum((each.quantity for each in trades), Decimal(0))
+    messages: list[Any] = [processed(True), report("Placed", orderUpdatedAt="2025-06-15T15:00:00Z"), *trades]
+    running = Decimal(0)
+    for number, each in enumerate(trades):
+        running += each.quantity
+        if running < 1:
+            messages.append(
+                report("Partially Filled", str(running), orderUpdatedAt=f"2025-06-15T15:00:{number + 1:02d}Z")
+            )
+    word = "Cancelled" if cancelled else "Filled"
+    messages.append(report(word, str(total), orderUpdatedAt="2025-06-15T15:01:00Z"))
+    messages += draw(st.lists(st.sampled_from(messages), max_size=6))
+    strip = draw(st.booleans())
+    if strip:
+        messages = [message.model_copy(update={"client_order_id": ""}) for message in messages]
+    random.Random(draw(st.integers(0, 2**32))).shuffle(messages)
+    return messages, End.CANCELLED if cancelled else End.FILLED, trades
+
+
+@settings(max_examples=300, deadline=None)
+@given(stories(), st.integers(0, 30), st.booleans())
+def test_any_order_of_evidence_ends_in_the_same_truth(
+    story: tuple[list[Any], End, list[AccountTrade]], reply_at: int, cancel: bool
+) -> None:
+    messages, end, trades = story
+    desk = Desk()
+    for number, message in enumerate(messages):
+        if number == reply_at:
+            desk.accept()
+        if cancel and number == 1:
+            desk.lifecycle.request_cancel(CID, desk.now)
+            desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+        desk.event(message)
+        desk.now += 0.01
+    desk.accept()
+    for _ in range(10):  # what is still open is asked for, and answered truthfully
+        wishes = desk.after(1)
+        if lookups(wishes):
+            desk.looked_up(messages_end(messages))
+        if fetches(wishes):
+            for each in trades:
+                desk.event(each)
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.ends == [end]
+    assert isinstance(desk.said[-1], Ended)
+    assert sorted(desk.fills) == sorted(each.trade_id for each in trades)
+    assert desk.stages == sorted(desk.stages)
+    assert desk.stages.count(Stage.OPEN) == 1
+    assert isinstance(desk.said[0], Progress)
+    assert desk.lifecycle.next_due() is None
+
+
+def messages_end(messages: list[Any]) -> OrderReport:
+    return max(
+        (message for message in messages if isinstance(message, OrderReport)), key=lambda each: each.updated_at or 0
+    )
