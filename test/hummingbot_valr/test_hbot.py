@@ -1,0 +1,244 @@
+"""Hummingbot's own command line and client, run as processes in directories of the test."""
+
+import hashlib
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from hummingbot_valr import engine, hbot
+from hummingbot_valr.command import app
+from hummingbot_valr.workspace import FOLDERS, WorkspaceError
+
+Environment = dict[str, str]
+
+IDLE_SCRIPT = """
+from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
+
+
+class IdleConfig(StrategyV2ConfigBase):
+    script_file_name: str = "idle.py"
+    note: str = ""
+
+    def update_markets(self, markets):
+        return markets
+
+
+class Idle(StrategyV2Base):
+    def format_status(self) -> str:
+        return f"idle with {self.config.note}"
+"""
+
+
+@pytest.fixture
+def environment(offline_environment: Environment) -> Environment:
+    return offline_environment | {"HBOT_PASSWORD": "password of the test"}
+
+
+class Workspace:
+    """A directory in which `hbot` is run."""
+
+    def __init__(self, path: Path, environment: Environment) -> None:
+        self.path = path
+        self.environment = environment
+        path.mkdir()
+
+    def hbot(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
+        command = [sys.executable, "-m", "hummingbot_valr.hbot", *arguments]
+        finished = subprocess.run(
+            command,
+            env=self.environment,
+            cwd=self.path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert finished.returncode == code, f"hbot {arguments}: {finished.stdout}{finished.stderr}"
+        return finished.stdout
+
+    def start_idle_bot(self, note: str) -> None:
+        (self.path / "scripts" / "idle.py").write_text(IDLE_SCRIPT)
+        self.hbot("create", "idle", "--name", "bot.yml", "--set", f"note={note}")
+        assert "running" in self.hbot("start")
+
+
+def tree(root: Path) -> dict[str, tuple[int, str]]:
+    """Every file below `root` by size and, where it is text, by content; links are not followed."""
+    state = {}
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if name != "__pycache__"]
+        for name in files:
+            path = Path(folder, name)
+            small = path.suffix in {".py", ".yml", ".json"} and not path.is_symlink()
+            state[str(path.relative_to(root))] = (
+                path.lstat().st_size,
+                hashlib.sha256(path.read_bytes()).hexdigest() if small else "",
+            )
+    return state
+
+
+def installed_hummingbot() -> dict[str, tuple[int, str]]:
+    """Hummingbot's package, and the names beside it where an unmoved Hummingbot would put its files."""
+    site = Path(sysconfig.get_path("purelib"))
+    beside = {name: (0, "") for name in ("conf", "data", "logs", "scripts", "controllers") if (site / name).exists()}
+    return tree(site / "hummingbot") | beside
+
+
+@pytest.fixture
+def two_workspaces(tmp_path: Path, environment: Environment) -> Iterator[tuple[Workspace, Workspace]]:
+    pair = Workspace(tmp_path / "one", environment), Workspace(tmp_path / "two", environment)
+    yield pair
+    for workspace in pair:
+        pid = workspace.path / "data" / "bot" / "bot.pid"
+        if pid.exists():
+            workspace.hbot("stop", "--force")
+
+
+def test_a_question_leaves_no_folders(tmp_path: Path, environment: Environment) -> None:
+    workspace = Workspace(tmp_path / "empty", environment)
+    shown = workspace.hbot("--help")
+    assert "Usage: hbot" in shown
+    assert "connect" in shown
+    assert list(workspace.path.iterdir()) == []
+
+
+def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]) -> None:
+    before = installed_hummingbot()
+    one, two = two_workspaces
+
+    keys = json.dumps(
+        {
+            "valr_loopback_api_key": "a" * 64,
+            "valr_loopback_api_secret": "b" * 64,
+            "valr_loopback_url": "http://127.0.0.1:8675",
+        }
+    )
+    one.hbot("connect", "valr_loopback", "--keys-stdin", stdin=keys)
+    stored = (one.path / "conf" / "connectors" / "valr_loopback.yml").read_text()
+    assert "b" * 64 not in stored
+    assert all((one.path / folder).is_dir() for folder in FOLDERS)
+    assert not list((two.path).iterdir())
+    two.hbot("config", "tick_size", "0.5")
+
+    one.start_idle_bot("the first note")
+    two.start_idle_bot("the second note")
+    assert "idle with the first note" in one.hbot("status")
+    assert "idle with the second note" in two.hbot("status")
+    assert json.loads(one.hbot("status", "--json"))["pid"] != json.loads(two.hbot("status", "--json"))["pid"]
+
+    two.hbot("stop")
+    assert "stopped" in two.hbot("status")
+    assert "idle with the first note" in one.hbot("status")
+    assert "Strategy idle started successfully" in one.hbot("logs")
+    assert "password unlocks the keystore" in one.hbot("doctor")
+    one.hbot("stop")
+
+    assert "tick_size: 0.5" in (two.path / "conf" / "conf_client.yml").read_text()
+    assert "tick_size: 1.0" in (one.path / "conf" / "conf_client.yml").read_text()
+    assert (one.path / "data" / "bot.sqlite").exists()
+    assert "No balances" in two.hbot("balance")
+    assert installed_hummingbot() == before
+
+
+def test_the_bot_in_the_foreground_uses_the_workspace(tmp_path: Path, environment: Environment) -> None:
+    workspace = Workspace(tmp_path / "foreground", environment)
+    workspace.hbot("config", "tick_size", "1.0")
+    (workspace.path / "scripts" / "idle.py").write_text(IDLE_SCRIPT)
+    workspace.hbot("create", "idle", "--name", "bot.yml", "--set", "note=in front")
+    command = [sys.executable, "-m", "hummingbot_valr.hbot", "start", "bot.yml", "--foreground"]
+    with subprocess.Popen(command, env=environment, cwd=workspace.path) as bot:
+        try:
+            status = workspace.path / "data" / "bot" / "status.json"
+            deadline = time.monotonic() + 60
+            while not status.exists() and time.monotonic() < deadline and bot.poll() is None:
+                time.sleep(0.1)
+            assert "idle with in front" in workspace.hbot("status")
+        finally:
+            bot.terminate()
+        assert bot.wait(timeout=30) == 0
+    assert "started successfully" in (workspace.path / "logs" / "logs_bot.log").read_text()
+
+
+def test_the_interactive_client_starts_and_leaves(tmp_path: Path, environment: Environment) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "hummingbot_valr.command", "client"]
+    os.set_blocking(screen, False)
+    with subprocess.Popen(
+        command, env=environment | {"TERM": "xterm", "COLUMNS": "120"}, cwd=tmp_path, stdin=terminal, stdout=terminal
+    ) as client:
+        os.close(terminal)
+        shown = b""
+        deadline = time.monotonic() + 60
+        sent = False
+        while client.poll() is None and time.monotonic() < deadline:
+            if select.select([screen], [], [], 0.2)[0]:
+                try:
+                    shown += os.read(screen, 65536)
+                except OSError:  # the client closed the terminal
+                    break
+            if b"Useful Commands" in shown and not sent:
+                os.write(screen, b"exit\r")
+                sent = True
+        try:
+            code = client.wait(timeout=20)
+        finally:
+            client.kill()
+            os.close(screen)
+    assert sent, shown[-2000:].decode(errors="replace")
+    assert code == 0
+    assert (tmp_path / "conf" / ".password_verification").exists()
+    assert (tmp_path / "logs" / "logs_hummingbot.log").exists()
+
+
+def test_the_engine_is_sent_through_the_workspace() -> None:
+    command = ["python", "-m", "hummingbot.cli.engine", "--name", "bot"]
+    sent = hbot.engine_command(command, Path("/workspace"))
+    assert sent == ["python", "-m", "hummingbot_valr.engine", "/workspace", "hummingbot.cli.engine", "--name", "bot"]
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(WorkspaceError, match="starts its engine in an unknown way"):
+        hbot.engine_command(["python", "-m", "hummingbot.engine"], Path("/workspace"))
+
+
+def test_the_engine_without_a_workspace_says_how_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["engine"])
+    with pytest.raises(SystemExit, match="usage"):
+        engine.main()
+
+
+@pytest.mark.parametrize("arguments", [["hbot", "status"], ["client"], ["workspace", "here"]])
+def test_without_hummingbot_every_command_says_so(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "Hummingbot is not installed" in str(result.exception)
+
+
+def test_the_engine_without_hummingbot_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["engine", str(tmp_path), "hummingbot.cli.engine"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="Hummingbot is not installed"):
+        engine.main()
+
+
+def test_the_command_prepares_a_workspace(tmp_path: Path, environment: Environment) -> None:
+    command = [sys.executable, "-m", "hummingbot_valr.command", "workspace", str(tmp_path / "new"), "--quiet-offline"]
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "Prepared" in finished.stdout
+    assert (tmp_path / "new" / "conf" / "conf_client.yml").exists()
