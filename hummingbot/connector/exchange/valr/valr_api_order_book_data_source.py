@@ -19,11 +19,11 @@ import aiohttp
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_messages import (
-    Channel,
     parse_channel,
     parse_refusal,
     parse_trade,
 )
+from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_order_book import (
     BookChange,
@@ -31,7 +31,6 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
     BookFeed,
     FullBook,
     QueuePosition,
-    VerifiedBook,
 )
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
 from hummingbot.core.data_type.order_book import OrderBook
@@ -42,9 +41,6 @@ from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFa
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 MISMATCHES_BEFORE_FALLBACK = 3
-# A book that took this many frames without fault has recovered: its next mismatch is the first in a row again.
-_FRAMES_TO_RECOVER = 10
-_RECENT_TRADES = 256
 
 _BOOK_FRAMES = frozenset().union(*(feed.new_book().frame_types for feed in BookFeed))
 _EMPTY_BOOK = BookChange(True, [], [])
@@ -78,67 +74,6 @@ class SequencedOrderBook(OrderBook):
                 self.apply_diffs(diff.bids, diff.asks, diff.update_id)
 
 
-class _Pair:
-    """What is known of a trading pair across connections."""
-
-    def __init__(self, trading_pair: str, feed: BookFeed) -> None:
-        self.trading_pair = trading_pair
-        self.symbol = ""
-        self.feed = feed
-        self.ready = asyncio.Event()
-        self.answered = asyncio.Event()
-        self.refusal = ""
-        self.update_id = 0
-        self.mismatches = 0
-        self.frames_since_mismatch = 0
-        self.alive_at = -inf
-        self.emptied = False
-        self.last_trade_price: Decimal | None = None
-        self.recent_trades: dict[str, None] = {}
-
-    @property
-    def book_channel(self) -> Channel:
-        return Channel(self.feed.event, self.symbol)
-
-    def is_new_trade(self, trade_id: str) -> bool:
-        """Remember a trade; two sockets overlap during a handover, and both report it."""
-        if trade_id in self.recent_trades:
-            return False
-        self.recent_trades[trade_id] = None
-        if len(self.recent_trades) > _RECENT_TRADES:
-            del self.recent_trades[next(iter(self.recent_trades))]
-        return True
-
-
-class _Line:
-    """A pair's book on one connection.
-
-    ``retry_at`` is the time to subscribe afresh if no snapshot has come by then.
-    """
-
-    def __init__(self, pair: _Pair, retry_at: float) -> None:
-        self.pair = pair
-        self.channel = pair.book_channel
-        self.book: VerifiedBook = pair.feed.new_book()
-        self.retry_at = retry_at
-        self.attempts = 0
-
-
-class _Session:
-    """One connection and the books that live on it."""
-
-    socket: MarketSocket
-
-    def __init__(self) -> None:
-        self.lines: dict[str, _Line] = {}
-        self.authenticated = False
-
-    def line(self, channel: Channel | None) -> _Line | None:
-        """Return the line that ``channel`` feeds, if any."""
-        line = self.lines.get(channel.symbol) if channel else None
-        return line if line and line.channel == channel else None
-
-
 class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     """Feeds the order book tracker from the trade socket.
 
@@ -169,10 +104,10 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._sign_handshake = auth.has_keys
         self._feed = BookFeed(book_feed)
         self._timing = timing or MarketTiming()
-        self._pairs: dict[str, _Pair] = {}
+        self._pairs: dict[str, TrackedPair] = {}
         # The tracker hears of one session only; during a handover there is a second one.
-        self._sessions: list[_Session] = []
-        self._active: _Session | None = None
+        self._sessions: list[MarketSession] = []
+        self._active: MarketSession | None = None
         self._update_id = 0
         self._served_for = 0.0
         self._resolve_at = -inf
@@ -267,8 +202,10 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self.logger().warning(f"{trading_pair}: still no order book from VALR. {pair.refusal}")
                 continue
             line = self._active_line(pair)
-            if line is not None:
+            if line is not None and line.book.verified:
                 return self._message(pair, line.book.snapshot())
+            # Lost again before this task woke up.
+            pair.ready.clear()
 
     async def _request_order_book_snapshots(self, output: asyncio.Queue[Any]) -> None:
         """Do nothing: the base class asks this hourly, but every frame has proven the book already."""
@@ -329,9 +266,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._served_for = self._active.socket.age
             await self._retire()
 
-    async def _open(self) -> _Session:
+    async def _open(self) -> MarketSession:
         assistant = await self._connected_websocket_assistant()
-        session = _Session()
+        session = MarketSession()
         session.socket = MarketSocket(assistant, self._timing, partial(self._on_frame, session))
         self._sessions.append(session)
         self._subscribe(session)
@@ -361,10 +298,10 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._sign_handshake = False
             self.logger().warning("VALR refuses the keys on the market data socket; it is used without them.")
 
-    def _lifetime_left(self, session: _Session) -> float | None:
+    def _lifetime_left(self, session: MarketSession) -> float | None:
         return None if self._sign_handshake else max(0.0, self._timing.anonymous_lifetime - session.socket.age)
 
-    async def _hand_over(self, active: _Session) -> None:
+    async def _hand_over(self, active: MarketSession) -> None:
         """Bring a second connection up to date, let it serve, and close the first."""
         try:
             successor = await self._open()
@@ -388,14 +325,14 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 line.pair.ready.clear()
         await self._close(active)
 
-    async def _postpone_handover(self, active: _Session, error: BaseException) -> None:
+    async def _postpone_handover(self, active: MarketSession, error: BaseException) -> None:
         self.logger().warning(f"The market data socket could not be renewed yet ({type(error).__name__}: {error}).")
         await asyncio.wait({active.socket.task}, timeout=self._timing.reconnect_delay)
 
-    def _caught_up(self, successor: _Session) -> bool:
+    def _caught_up(self, successor: MarketSession) -> bool:
         return all(line.book.verified for line in successor.lines.values() if line.pair.ready.is_set())
 
-    async def _close(self, session: _Session) -> None:
+    async def _close(self, session: MarketSession) -> None:
         await session.socket.close()
         self._sessions.remove(session)
 
@@ -407,9 +344,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             await self._close(session)
 
     # --- Pairs and subscriptions --------------------------------------------------------------------------------------
-    def _pair(self, trading_pair: str) -> _Pair:
+    def _pair(self, trading_pair: str) -> TrackedPair:
         if trading_pair not in self._pairs:
-            self._pairs[trading_pair] = _Pair(trading_pair, self._feed)
+            self._pairs[trading_pair] = TrackedPair(trading_pair, self._feed)
         return self._pairs[trading_pair]
 
     async def _wait_for_symbols(self) -> None:
@@ -424,7 +361,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         known = [await self._resolve_symbol(self._pair(trading_pair)) for trading_pair in list(self._trading_pairs)]
         return any(known)
 
-    async def _resolve_symbol(self, pair: _Pair) -> bool:
+    async def _resolve_symbol(self, pair: TrackedPair) -> bool:
         if not pair.symbol:
             try:
                 pair.symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair=pair.trading_pair)
@@ -432,7 +369,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self._refuse(pair, "VALR lists no such pair.")
         return bool(pair.symbol)
 
-    def _refuse(self, pair: _Pair, reason: str) -> None:
+    def _refuse(self, pair: TrackedPair, reason: str) -> None:
         if pair.refusal != reason:
             pair.refusal = reason
             self.logger().error(f"{pair.trading_pair}: no order book. {reason}")
@@ -442,18 +379,18 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         for session in self._sessions:
             self._subscribe(session)
 
-    def _subscribe(self, session: _Session, afresh: Iterable[_Line] = ()) -> None:
+    def _subscribe(self, session: MarketSession, afresh: Iterable[BookLine] = ()) -> None:
         """Let the connection carry what is tracked now; the books of ``afresh`` get new snapshots."""
         retry_at = asyncio.get_running_loop().time() + self._timing.snapshot_patience
         wanted: dict[str, list[str]] = {}
         renewed = {line.channel for line in afresh}
-        lines: dict[str, _Line] = {}
+        lines: dict[str, BookLine] = {}
         for pair in (self._pairs.get(trading_pair) for trading_pair in self._trading_pairs):
             if pair is None or not pair.symbol:
                 continue
             line = session.lines.get(pair.symbol)
             if line is None or line.pair is not pair or line.channel != pair.book_channel:
-                line = _Line(pair, retry_at)
+                line = BookLine(pair, retry_at)
                 renewed.add(line.channel)
             lines[pair.symbol] = line
             for event in (pair.feed.event, CONSTANTS.NEW_TRADE):
@@ -461,7 +398,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         session.lines = lines
         session.socket.subscribe(wanted, renewed)
 
-    def _renew(self, session: _Session, lines: list[_Line]) -> None:
+    def _renew(self, session: MarketSession, lines: list[BookLine]) -> None:
         """Subscribe afresh, and again after a growing pause if that brings no snapshot."""
         now = asyncio.get_running_loop().time()
         for line in lines:
@@ -511,7 +448,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._subscribe_all()
 
     # --- Frames -------------------------------------------------------------------------------------------------------
-    def _on_frame(self, session: _Session, frame: dict[str, Any]) -> None:
+    def _on_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
         self._last_message_time = time.time()
         channel = self._channel_originating_message(frame)
         if channel == self._diff_messages_queue_key:
@@ -529,7 +466,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             return self._diff_messages_queue_key
         return self._trade_messages_queue_key if kind == CONSTANTS.NEW_TRADE else ""
 
-    def _on_book_frame(self, session: _Session, frame: dict[str, Any]) -> None:
+    def _on_book_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
         line = session.lines.get(str(frame.get("ps") or frame.get("currencyPairSymbol")))
         if line is None or frame["type"] not in line.book.frame_types:
             return
@@ -540,28 +477,23 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             return
         if change is None:
             return
-        pair = line.pair
-        if pair.mismatches:
-            pair.frames_since_mismatch += 1
-            if pair.frames_since_mismatch >= _FRAMES_TO_RECOVER:
-                pair.mismatches = 0
+        line.pair.count_good_frame()
         if change.is_snapshot:
             line.retry_at, line.attempts = inf, 0
         if session is self._active:
             self._publish(line, change)
 
-    def _on_mismatch(self, session: _Session, line: _Line, error: BookError) -> None:
+    def _on_mismatch(self, session: MarketSession, line: BookLine, error: BookError) -> None:
         pair, fallback = line.pair, line.pair.feed.fallback
         if session is self._active:
             pair.ready.clear()
         if line.attempts and fallback is None:
             # Each frame of the simplest feed is a whole book: the next good one ends the matter.
             return
-        pair.mismatches += 1
-        pair.frames_since_mismatch = 0
-        if pair.mismatches >= MISMATCHES_BEFORE_FALLBACK and fallback:
+        in_a_row = pair.count_mismatch()
+        if in_a_row >= MISMATCHES_BEFORE_FALLBACK and fallback:
             self.logger().warning(
-                f"{pair.trading_pair}: the order book feed '{pair.feed}' was wrong {pair.mismatches} times in a row "
+                f"{pair.trading_pair}: the order book feed '{pair.feed}' was wrong {in_a_row} times in a row "
                 f"({error}); falling back to '{fallback}'."
             )
             pair.feed, pair.mismatches = fallback, 0
@@ -570,7 +502,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self.logger().warning(f"{pair.trading_pair}: the order book is dropped and asked for afresh ({error}).")
         self._renew(session, [line])
 
-    def _on_control_frame(self, session: _Session, frame: dict[str, Any]) -> None:
+    def _on_control_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
         """Take what is neither book nor trade.
 
         :raises ConnectionError: the connection is of no use any more
@@ -592,7 +524,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._unknown_kinds.add(str(kind))
             self.logger().warning(f"Frames of type '{kind}' on the market data socket are not understood.")
 
-    def _on_error(self, session: _Session, message: Any) -> None:
+    def _on_error(self, session: MarketSession, message: Any) -> None:
         channel = parse_refusal(message)
         line = session.line(channel)
         if line is not None:
@@ -605,7 +537,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self._go_anonymous()
             raise ConnectionError("VALR refuses the keys")
 
-    def _on_unsubscribed(self, session: _Session, line: _Line | None) -> None:
+    def _on_unsubscribed(self, session: MarketSession, line: BookLine | None) -> None:
         """Doubt a book that the exchange stopped without being asked; if it was asked, the snapshot is on its way."""
         if line is not None and line.book.verified:
             line.book.forget()
@@ -614,10 +546,10 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 line.pair.ready.clear()
 
     # --- To the tracker -----------------------------------------------------------------------------------------------
-    def _active_line(self, pair: _Pair) -> _Line | None:
+    def _active_line(self, pair: TrackedPair) -> BookLine | None:
         return self._active.line(pair.book_channel) if self._active else None
 
-    def _publish(self, line: _Line, change: BookChange) -> None:
+    def _publish(self, line: BookLine, change: BookChange) -> None:
         pair = line.pair
         if pair.emptied and not change.is_snapshot:
             change = line.book.snapshot()
@@ -630,12 +562,12 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             pair.answered.set()
         self._put(pair, change)
 
-    def _put(self, pair: _Pair, change: BookChange) -> None:
+    def _put(self, pair: TrackedPair, change: BookChange) -> None:
         self._update_id += 1
         pair.update_id = self._update_id
         self._message_queue[self._diff_messages_queue_key].put_nowait(self._message(pair, change))
 
-    def _message(self, pair: _Pair, change: BookChange) -> OrderBookMessage:
+    def _message(self, pair: TrackedPair, change: BookChange) -> OrderBookMessage:
         """Return ``change`` as Hummingbot's message, stamped on receipt: the wire's time can be 10 s old."""
         content = {
             "trading_pair": pair.trading_pair,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from itertools import takewhile
 from math import inf
 from typing import Any, NamedTuple
 
@@ -210,13 +211,8 @@ class FullBook(VerifiedBook):
             return None
         side, key = place
         level = side.levels[key]
-        position, volume_ahead = 0, Decimal(0)
-        for resting_id, resting in level.orders.items():
-            if resting_id == order_id:
-                break
-            position += 1
-            volume_ahead += resting.quantity
-        return QueuePosition(level.price, position, volume_ahead)
+        ahead = [level.orders[earlier].quantity for earlier in takewhile(order_id.__ne__, level.orders)]
+        return QueuePosition(level.price, len(ahead), sum(ahead, Decimal(0)))
 
     def _clear(self) -> None:
         self._bids = _OrderSide(sign=-1)

@@ -17,12 +17,15 @@ from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import (
     ValrAPIOrderBookDataSource,
 )
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
+from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+from hummingbot.core.web_assistant.connections.data_types import WSResponse
 
 from .trade_socket_server import TradeSocketServer, until
 
@@ -129,6 +132,7 @@ async def world(
         place = World(exchange, source, trading_pairs)
         before = asyncio.all_tasks()
         place.tracker.start()
+        await asyncio.sleep(0)
         try:
             yield place
         finally:
@@ -420,7 +424,7 @@ async def test_many_trades_do_not_pile_up_and_strangers_are_left_out() -> None:
         await place.source._parse_trade_message(stranger, output)
         assert output.qsize() == 300
         assert output.get_nowait().content["trade_type"] == 2.0
-        assert len(place.source._pairs["BTC-ZAR"].recent_trades) == 256
+        assert len(place.source._pairs["BTC-ZAR"]._recent_trades) == 256
 
 
 async def test_last_prices_come_from_the_connector() -> None:
@@ -682,6 +686,36 @@ async def test_tracker_can_be_stopped_and_started_again() -> None:
         await place.equals("BTC-ZAR")
 
 
+async def test_both_sockets_are_supervised_during_a_handover(caplog: pytest.LogCaptureFixture) -> None:
+    timing = MarketTiming(anonymous_lifetime=0.3, handover_patience=3.0, snapshot_patience=0.2, tick=0.02)
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    async with world("BTC-ZAR", "ETH-ZAR", timing=timing, server=server) as place:
+        await place.started()
+        server.withheld_snapshots.add("ETHZAR")
+        await until(lambda: len(server.clients) == 2 and server.snapshots_sent["BTCZAR"] == 2)
+        await server.send(server.clients[1], {"type": "UNSUBSCRIBED", "message": "OB_L1_DIFF:BTCZAR"})
+        await until(lambda: server.snapshots_sent["BTCZAR"] >= 3)
+        corrupt = server.levels["BTCZAR"].snapshot_frame()
+        corrupt["d"]["cs"] ^= 1
+        await server.send(server.clients[1], corrupt)
+        await until(lambda: texts(caplog, "dropped and asked for afresh (checksum"))
+        assert place.source.has_live_book("BTC-ZAR")
+        server.withheld_snapshots.clear()
+        await until(lambda: len(server.clients) == 1)
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+
+
+async def test_deaf_exchange_does_not_hold_up_the_reconnection(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    server.deaf = True
+    async with world("BTC-ZAR", server=server) as place:
+        await until(lambda: texts(caplog, "no frame for 1 s"))
+        server.deaf = False
+        await place.started()
+        await place.equals("BTC-ZAR")
+        server.release_deaf_clients()
+
+
 # --- Parts ------------------------------------------------------------------------------------------------------------
 def message(kind: OrderBookMessageType, update_id: int, bids: list[tuple[float, float]]) -> OrderBookMessage:
     content = {"trading_pair": "BTC-ZAR", "update_id": update_id, "bids": bids, "asks": []}
@@ -715,3 +749,68 @@ def test_reconnects_soon_after_a_healthy_connection_and_ever_later_after_failure
         assert expected <= delay.after(0.0) <= expected * 1.25
     assert 0.5 <= delay.after(30.0) <= 1.0
     assert 5.0 <= delay.after(1.0) <= 6.25
+
+
+class EndedAssistant:
+    """A connection that ends without a word, as Hummingbot's does on some closing frames."""
+
+    async def iter_messages(self) -> AsyncIterator[Any]:
+        yield WSResponse(None)
+
+    async def disconnect(self) -> None:
+        pass
+
+
+async def test_connection_that_ends_without_a_word_is_a_lost_one() -> None:
+    frames: list[dict[str, Any]] = []
+    socket = MarketSocket(EndedAssistant(), QUICK, frames.append)
+    await asyncio.wait({socket.task})
+    assert isinstance(socket.failure(), ConnectionError)
+    await socket.close()
+    assert not frames
+
+
+async def test_book_that_is_lost_before_its_reader_wakes_is_waited_for_again() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        pair = place.source._pairs["BTC-ZAR"]
+        await place.server.refuse_connections()
+        await until(lambda: not pair.ready.is_set())
+        reader = asyncio.create_task(place.source.get_new_order_book("BTC-ZAR"))
+        await asyncio.sleep(0)
+        pair.ready.set()
+        await until(lambda: not pair.ready.is_set())
+        assert not reader.done()
+        await place.server.accept_connections()
+        assert isinstance(await reader, SequencedOrderBook)
+
+
+def trade_frame(**fields: Any) -> dict[str, Any]:
+    data = {"price": "5", "quantity": "1", "tradedAt": "2024-03-27T12:33:19.918Z", "takerSide": "buy", **fields}
+    return {"type": "NEW_TRADE", "currencyPairSymbol": "BTCZAR", "data": data}
+
+
+def test_trade_without_an_id_gets_one_from_its_fields() -> None:
+    assert parse_trade(trade_frame()).trade_id == "2024-03-27T12:33:19.918Z-5-1-buy"
+    assert parse_trade(trade_frame(id="x", takerSide="SELL")) == ("x", "BTCZAR", Decimal(5), Decimal(1), TradeType.SELL)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {},
+        {"data": None},
+        {"data": trade_frame()["data"]},
+        trade_frame(price="0"),
+        trade_frame(price="NaN"),
+        trade_frame(quantity="-1"),
+        trade_frame(quantity="Infinity"),
+        trade_frame(quantity=None),
+        trade_frame(takerSide="?"),
+        trade_frame(takerSide=None),
+        trade_frame(tradedAt=None) | {"currencyPairSymbol": None, "data": {"price": "1"}},
+    ],
+)
+def test_unreadable_trades(frame: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="unreadable trade"):
+        parse_trade(frame)

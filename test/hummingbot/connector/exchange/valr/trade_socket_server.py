@@ -45,6 +45,8 @@ class TradeSocketServer:
         self.answers_pings = True
         self.says_no_subscriptions = False
         self.resends_snapshots = False
+        self.deaf = False
+        self._deafness_ends = asyncio.Event()
         self.withheld_snapshots: set[str] = set()
         self.snapshots_sent: Counter[str] = Counter()
         self.corrupted: set[tuple[str, str]] = set()
@@ -93,6 +95,8 @@ class TradeSocketServer:
         try:
             for frame in self.greeting:
                 await socket.send_json(frame)
+            if self.deaf:
+                await self._deafness_ends.wait()
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._answer(client, json.loads(message.data))
@@ -180,6 +184,12 @@ class TradeSocketServer:
             **fields,
         }
         await self.publish("NEW_TRADE", symbol, {"type": "NEW_TRADE", "currencyPairSymbol": symbol, "data": data})
+
+    def release_deaf_clients(self) -> None:
+        self._deafness_ends.set()
+
+    async def send(self, client: Client, frame: dict[str, Any]) -> None:
+        await client.socket.send_json(frame)
 
     async def send_to_all(self, text: str) -> None:
         for client in list(self.clients):

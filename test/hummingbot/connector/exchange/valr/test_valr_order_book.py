@@ -1,0 +1,408 @@
+"""The verified books against an exchange-side book written independently, and against recorded and computed vectors."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hummingbot.connector.exchange.valr.valr_order_book import (
+    AggregatedBook,
+    BookChange,
+    BookError,
+    BookFeed,
+    ChecksumMismatchError,
+    CrossedBookError,
+    FullBook,
+    L1Book,
+    QueuePosition,
+    SequenceGapError,
+    UnreadableFrameError,
+    VerifiedBook,
+    book_checksum,
+)
+
+from .reference_books import SIDES, Entry, ReferenceLevels, ReferenceOrders, documented_checksum
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "checksum.json").read_text())
+
+
+# --- Checksums --------------------------------------------------------------------------------------------------------
+def vector_tokens(side: list[Any]) -> list[str]:
+    if side and isinstance(side[0], dict):
+        return [f"{order['orderId']}:{order['quantity']}" for level in side for order in level["Orders"]]
+    return [f"{price}:{quantity}" for price, quantity in side]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector['feed']}-{vector['crc32']}")
+def test_checksum_vectors(vector: dict[str, Any]) -> None:
+    assert book_checksum(vector_tokens(vector["bids"]), vector_tokens(vector["asks"])) == vector["crc32"]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: f"{vector['feed']}-{vector['crc32']}")
+def test_books_accept_the_checksum_vectors(vector: dict[str, Any]) -> None:
+    if vector["feed"] != "FULL_ORDERBOOK":
+        data = {"b": vector["bids"], "a": vector["asks"], "sq": 1, "cs": vector["crc32"]}
+        assert L1Book().apply({"type": "OB_L1_SNAPSHOT", "ps": "X", "d": data}) is not None
+    if vector["feed"] != "OB_L1":
+        data = {"Bids": vector["bids"], "Asks": vector["asks"], "SequenceNumber": 1, "Checksum": vector["crc32"]}
+        assert FullBook().apply({"type": "FULL_ORDERBOOK_SNAPSHOT", "data": data}) is not None
+
+
+levels_of_a_side = st.lists(st.tuples(st.from_regex(r"[0-9]{1,9}", fullmatch=True), st.just("1")), max_size=40)
+
+
+@given(levels_of_a_side, levels_of_a_side)
+def test_checksum_is_the_documented_one(bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> None:
+    tokens = [[":".join(level) for level in side[:25]] for side in (bids, asks)]
+    assert book_checksum(*tokens) == documented_checksum(bids, asks)
+
+
+# --- Sessions ---------------------------------------------------------------------------------------------------------
+class Follower:
+    """What Hummingbot's book does with the changes it is handed."""
+
+    def __init__(self) -> None:
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+
+    def take(self, change: BookChange | None) -> None:
+        assert change is not None
+        if change.is_snapshot:
+            assert change.bids == sorted(change.bids, reverse=True)
+            assert change.asks == sorted(change.asks)
+            self.bids, self.asks = {}, {}
+        for side, rows in ((self.bids, change.bids), (self.asks, change.asks)):
+            for price, amount in rows:
+                if amount:
+                    side[price] = amount
+                else:
+                    side.pop(price, None)
+
+    def rows(self) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+        return sorted(self.bids.items(), reverse=True), sorted(self.asks.items())
+
+
+# The two sides have their own price ranges, so that a book is never crossed; "1", "1.0" and "1.00" are one price.
+zeros = st.sampled_from(["", ".0", ".00"])
+bid_prices = st.tuples(st.integers(1, 45).map(str), zeros).map("".join)
+ask_prices = st.tuples(st.integers(50, 95).map(str), st.sampled_from(["", ".0", ".50", ".5"])).map("".join)
+quantities = st.sampled_from(["0", "0", "1", "0.50000000", "0.00000001", "12345.678", "2.0"])
+level_changes = st.tuples(
+    st.lists(st.tuples(bid_prices, quantities), max_size=8), st.lists(st.tuples(ask_prices, quantities), max_size=8)
+)
+
+
+@given(st.lists(level_changes, max_size=3), st.lists(level_changes, max_size=12))
+def test_l1_session_stays_equal_to_the_exchange(start: list[Any], changes: list[Any]) -> None:
+    exchange, book, follower = ReferenceLevels("BTCZAR"), L1Book(), Follower()
+    for bids, asks in start:
+        exchange.change(bids, asks)
+    follower.take(book.apply(exchange.snapshot_frame()))
+    for bids, asks in changes:
+        follower.take(book.apply(exchange.diff_frame(bids, asks)))
+        assert follower.rows() == exchange.rows()
+        assert book.snapshot() == BookChange(True, *exchange.rows())
+    assert book.verified
+
+
+@given(st.lists(level_changes, min_size=1, max_size=12), st.data())
+def test_l1_loss_never_goes_unnoticed(changes: list[Any], data: st.DataObject) -> None:
+    exchange, book = ReferenceLevels("BTCZAR"), L1Book()
+    book.apply(exchange.snapshot_frame())
+    frames = [exchange.diff_frame(bids, asks) for bids, asks in changes]
+    lost = data.draw(st.integers(0, len(frames) - 1))
+    for frame in frames[:lost]:
+        book.apply(frame)
+    if lost + 1 < len(frames):
+        with pytest.raises(SequenceGapError):
+            book.apply(frames[lost + 1])
+        assert [book.apply(frame) for frame in frames[lost + 2 :]] == [None] * (len(frames) - lost - 2)
+        assert not book.verified
+    book.apply(exchange.snapshot_frame())
+    assert book.snapshot() == BookChange(True, *exchange.rows())
+
+
+@given(st.lists(level_changes, max_size=12))
+def test_aggregated_session_shows_the_exchanges_top(changes: list[Any]) -> None:
+    exchange, book, follower = ReferenceLevels("BTCZAR"), AggregatedBook(), Follower()
+    for bids, asks in changes:
+        exchange.change(bids, asks)
+        follower.take(book.apply(exchange.aggregated_frame()))
+        bid_rows, ask_rows = exchange.rows()
+        assert follower.rows() == (bid_rows[:40], ask_rows[:40])
+
+
+order_ids = st.integers(0, 80).map(lambda number: f"019a2a46-0000-7000-8000-{number:012d}")
+order_entries = st.one_of(
+    st.tuples(st.just("Bids"), st.sampled_from(["10", "10.0", "9.5", "8", "7"]), order_ids, quantities),
+    st.tuples(st.just("Asks"), st.sampled_from(["11", "11.25", "12", "13", "20"]), order_ids, quantities),
+)
+order_updates = st.lists(order_entries, max_size=30)
+
+
+@given(order_updates, st.lists(order_updates, max_size=8))
+def test_full_session_stays_equal_to_the_exchange(start: list[Entry], updates: list[list[Entry]]) -> None:
+    exchange, book, follower = ReferenceOrders("BTCZAR"), FullBook(), Follower()
+    exchange.change(start)
+    follower.take(book.apply(exchange.snapshot_frame()))
+    for update in updates:
+        follower.take(book.apply(exchange.update_frame(update)))
+        check_full(book, exchange)
+    late = FullBook()
+    late.apply(exchange.snapshot_frame())
+    check_full(late, exchange)
+
+
+def check_full(book: FullBook, exchange: ReferenceOrders) -> None:
+    assert book.snapshot() == BookChange(True, exchange.rows("Bids"), exchange.rows("Asks"))
+    for side in SIDES:
+        ahead: dict[Decimal, list[Decimal]] = {}
+        for _, price, order_id, quantity in exchange.side(side):
+            queue = ahead.setdefault(Decimal(price), [])
+            expected = QueuePosition(float(price), len(queue), sum(queue, Decimal(0)))
+            assert book.queue_position(order_id) == expected
+            queue.append(Decimal(quantity))
+
+
+# --- Rules one by one -------------------------------------------------------------------------------------------------
+def l1(kind: str, sequence: Any, bids: list[Any], asks: list[Any], checksum: Any) -> dict[str, Any]:
+    return {"type": f"OB_L1_{kind}", "ps": "X", "d": {"lc": 1, "b": bids, "a": asks, "sq": sequence, "cs": checksum}}
+
+
+def started_l1() -> L1Book:
+    book = L1Book()
+    bids, asks = [["10", "1"], ["9", "2"]], [["11", "1"]]
+    book.apply(l1("SNAPSHOT", 5, bids, asks, documented_checksum([("10", "1"), ("9", "2")], [("11", "1")])))
+    return book
+
+
+def test_price_text_may_change_and_is_taken_into_the_checksum() -> None:
+    book = started_l1()
+    checksum = documented_checksum([("10.0", "3.10"), ("9", "2")], [("11", "1")])
+    assert book.apply(l1("DIFF", 6, [["10.0", "3.10"]], [], checksum)) == BookChange(False, [(10.0, 3.1)], [])
+
+
+def test_prices_are_ordered_as_numbers() -> None:
+    book = L1Book()
+    asks = [["9.5", "1"], ["10", "1"], ["100", "1"], ["1000000000.5", "1"]]
+    checksum = documented_checksum([], [tuple(row) for row in asks])
+    change = book.apply(l1("SNAPSHOT", 1, [], asks[::-1], checksum))
+    assert change == BookChange(True, [], [(9.5, 1.0), (10.0, 1.0), (100.0, 1.0), (1000000000.5, 1.0)])
+
+
+def test_diff_before_the_snapshot_changes_nothing() -> None:
+    book = L1Book()
+    assert book.apply(l1("DIFF", 6, [["10", "3"]], [], 1)) is None
+    full = FullBook()
+    update = {"type": "FULL_ORDERBOOK_UPDATE", "data": {"Asks": [], "Bids": [], "SequenceNumber": 1, "Checksum": 0}}
+    assert full.apply(update) is None
+    assert not book.verified
+    assert not full.verified
+
+
+def test_forgotten_book_waits_for_a_snapshot() -> None:
+    book = started_l1()
+    assert book.verified
+    book.forget()
+    assert not book.verified
+    assert book.apply(l1("DIFF", 6, [["10", "3"]], [], 1)) is None
+
+
+@pytest.mark.parametrize("sequence", [5, 4, 7, 0])
+def test_l1_sequence_must_be_the_next(sequence: int) -> None:
+    book = started_l1()
+    with pytest.raises(SequenceGapError, match=f"sequence {sequence} came where 6 had to follow") as caught:
+        book.apply(l1("DIFF", sequence, [["10", "3"]], [], 1))
+    assert (caught.value.expected, caught.value.received) == (6, sequence)
+    assert not book.verified
+
+
+def test_checksum_that_differs_is_an_error() -> None:
+    book = started_l1()
+    with pytest.raises(ChecksumMismatchError) as caught:
+        book.apply(l1("DIFF", 6, [["10", "0"]], [], 42))
+    assert caught.value.expected == 42
+    assert caught.value.computed == documented_checksum([("9", "2")], [("11", "1")])
+
+
+@pytest.mark.parametrize("bid", ["11", "11.00", "12"])
+def test_crossed_or_locked_book_is_an_error(bid: str) -> None:
+    book = started_l1()
+    checksum = documented_checksum([(bid, "1"), ("10", "1"), ("9", "2")], [("11", "1")])
+    with pytest.raises(CrossedBookError) as caught:
+        book.apply(l1("DIFF", 6, [[bid, "1"]], [], checksum))
+    assert (caught.value.bid, caught.value.ask) == (float(bid), 11.0)
+    assert not book.verified
+
+
+def test_crossed_full_book_is_an_error() -> None:
+    exchange, book = ReferenceOrders("X"), FullBook()
+    exchange.change([("Bids", "10", "a", "1"), ("Asks", "10.0", "b", "1")])
+    with pytest.raises(CrossedBookError):
+        book.apply(exchange.snapshot_frame())
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity"),
+    [
+        ("", "1"),
+        ("x", "1"),
+        ("-1", "1"),
+        ("0", "1"),
+        ("0.00", "1"),
+        ("1e5", "1"),
+        ("1.0000000000000000001", "1"),
+        (None, "1"),
+        (10, "1"),
+        ("10", ""),
+        ("10", "x"),
+        ("10", "-1"),
+        ("10", "nan"),
+        ("10", "inf"),
+        ("10", None),
+        ("10", []),
+    ],
+)
+def test_unreadable_levels(price: Any, quantity: Any) -> None:
+    entry = {"orderId": "a", "quantity": quantity}
+    full = {"Bids": [{"Price": price, "Orders": [entry]}], "Asks": [], "SequenceNumber": 1, "Checksum": 0}
+    level = {"price": price, "quantity": quantity}
+    frames: list[tuple[VerifiedBook, dict[str, Any]]] = [
+        (started_l1(), l1("DIFF", 6, [[price, quantity]], [], 1)),
+        (FullBook(), {"type": "FULL_ORDERBOOK_SNAPSHOT", "data": full}),
+        (
+            AggregatedBook(),
+            {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": {"Bids": [level], "Asks": [], "SequenceNumber": 1}},
+        ),
+    ]
+    for book, frame in frames:
+        with pytest.raises(UnreadableFrameError):
+            book.apply(frame)
+        assert not book.verified
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {},
+        {"type": "OB_L1_DIFF"},
+        {"type": "OB_L1_DIFF", "d": None},
+        l1("DIFF", "6", [], [], 1),
+        l1("DIFF", True, [], [], 1),
+        l1("DIFF", 6, [], [], "1"),
+        l1("DIFF", 6, [["10"]], [], 1),
+        l1("DIFF", 6, [["10", "1", "1"]], [], 1),
+        l1("DIFF", 6, [None], [], 1),
+        {"type": "OB_L1_DIFF", "d": {"b": [], "sq": 6, "cs": 1}},
+    ],
+)
+def test_unreadable_frames(frame: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableFrameError):
+        started_l1().apply(frame)
+
+
+def test_book_errors_are_one_family() -> None:
+    for error in (SequenceGapError, ChecksumMismatchError, CrossedBookError, UnreadableFrameError):
+        assert issubclass(error, BookError)
+
+
+def test_full_sequence_counts_order_entries() -> None:
+    exchange, book = ReferenceOrders("X"), FullBook()
+    exchange.change([("Bids", "10", "a", "1")])
+    book.apply(exchange.snapshot_frame())
+    frame = exchange.update_frame([("Bids", "10", "b", "2"), ("Bids", "10", "b", "0"), ("Asks", "11", "c", "1")])
+    assert book.apply(frame) == BookChange(False, [(10.0, 1.0)], [(11.0, 1.0)])
+    exchange.sequence += 1
+    with pytest.raises(SequenceGapError):
+        book.apply(exchange.update_frame([("Bids", "9", "d", "1")]))
+    assert book.queue_position("a") is None
+
+
+def test_full_checksum_cuts_a_level_in_the_middle() -> None:
+    exchange, book = ReferenceOrders("X"), FullBook()
+    exchange.change([("Asks", "11", f"order-{number}", f"{number + 1}") for number in range(20)])
+    exchange.change([("Asks", "12", f"order-{number}", f"{number + 1}") for number in range(20, 40)])
+    book.apply(exchange.snapshot_frame())
+    unseen = exchange.update_frame([("Asks", "12", "order-30", "7")])
+    seen = exchange.update_frame([("Asks", "12", "order-22", "7")])
+    assert unseen["data"]["Checksum"] != seen["data"]["Checksum"]
+    book.apply(unseen)
+    book.apply(seen)
+    assert book.queue_position("order-22") == QueuePosition(12.0, 2, Decimal(43))
+
+
+def test_order_that_changes_price_or_side_goes_to_the_end_of_its_new_queue() -> None:
+    exchange, book = ReferenceOrders("X"), FullBook()
+    exchange.change([("Bids", "10", "a", "1"), ("Bids", "9", "b", "2")])
+    book.apply(exchange.snapshot_frame())
+    book.apply(exchange.update_frame([("Bids", "9", "a", "1")]))
+    assert book.queue_position("a") == QueuePosition(9.0, 1, Decimal(2))
+    book.apply(exchange.update_frame([("Asks", "11", "b", "2")]))
+    assert book.snapshot() == BookChange(True, [(9.0, 1.0)], [(11.0, 2.0)])
+
+
+def test_aggregated_frames_may_not_go_back() -> None:
+    exchange, book = ReferenceLevels("X"), AggregatedBook()
+    exchange.change([("10", "1")], [("11", "1")])
+    old = exchange.aggregated_frame()
+    exchange.change([("10", "2")], [])
+    newest = exchange.aggregated_frame()
+    assert book.apply(newest) == BookChange(True, [(10.0, 2.0)], [(11.0, 1.0)])
+    assert book.apply(newest) is not None
+    assert book.apply(old) is None
+    assert book.snapshot() == BookChange(True, [(10.0, 2.0)], [(11.0, 1.0)])
+    assert book.apply(old) is None
+    with pytest.raises(SequenceGapError):
+        book.apply(old)
+    assert book.apply(old) is not None
+
+
+def test_crossed_aggregated_book_is_an_error() -> None:
+    exchange, book = ReferenceLevels("X"), AggregatedBook()
+    exchange.change([("10", "1")], [("9", "1")])
+    with pytest.raises(CrossedBookError):
+        book.apply(exchange.aggregated_frame())
+
+
+@pytest.mark.parametrize(
+    ("feed", "event", "fallback", "book"),
+    [
+        ("full", "FULL_ORDERBOOK_UPDATE", BookFeed.L1, FullBook),
+        ("l1", "OB_L1_DIFF", BookFeed.AGGREGATED, L1Book),
+        ("aggregated", "AGGREGATED_ORDERBOOK_UPDATE", None, AggregatedBook),
+    ],
+)
+def test_feeds(feed: str, event: str, fallback: BookFeed | None, book: type[VerifiedBook]) -> None:
+    assert BookFeed(feed).event == event
+    assert BookFeed(feed).fallback is fallback
+    assert type(BookFeed(feed).new_book()) is book
+    assert event in BookFeed(feed).new_book().frame_types
+
+
+# --- Recorded frames (valr-api.md 5.3-5.5) ----------------------------------------------------------------------------
+def test_recorded_aggregated_frame() -> None:
+    frame = {
+        "type": "AGGREGATED_ORDERBOOK_UPDATE",
+        "currencyPairSymbol": "PYUSDUSDT",
+        "data": {
+            "Asks": [
+                {"side": "sell", "quantity": "495.26", "price": "0.99735", "currencyPair": "PYUSDUSDT", "orderCount": 1}
+            ],
+            "Bids": [
+                {"side": "buy", "quantity": "498.38", "price": "0.99727", "currencyPair": "PYUSDUSDT", "orderCount": 1}
+            ],
+            "LastChange": "2024-03-27T12:39:52.562Z",
+            "SequenceNumber": 173347,
+        },
+    }
+    assert AggregatedBook().apply(frame) == BookChange(True, [(0.99727, 498.38)], [(0.99735, 495.26)])
+
+
+def test_recorded_excerpts_lack_levels_and_are_refused() -> None:
+    frame = l1("SNAPSHOT", 907135, [["86476", "0.0115"]], [["86491", "0.0598"]], 915468303)
+    with pytest.raises(ChecksumMismatchError):
+        L1Book().apply(frame)
