@@ -27,8 +27,8 @@ _TREND_NOISE = 0.0000006
 _TREND_MEMORY = 0.995
 _PULL_HOME = 0.0002
 _TRADE_CHANCE = 0.35
-_SWEEP_CHANCE = 0.06
-_SWEEP_FROM, _SWEEP_TO = 0.0005, 0.013
+_SWEEP_CHANCE = 0.1
+_SWEEP_FROM, _SWEEP_TO = 0.0005, 0.015
 _LEVEL_VALUE = (500.0, 8_000.0)
 _PRICE_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
@@ -96,15 +96,15 @@ class Market:
     def _write_history(self, pair: Pair) -> None:
         # Backwards from today's price, so that the candles end where the market begins.
         walk, fair = [float(pair.start_price)], _Fair(log(pair.start_price), log(pair.start_price))
-        while len(walk) < _HISTORY_MINUTES * 4:
-            for _ in range(20):
+        while len(walk) < _HISTORY_MINUTES * 2:
+            for _ in range(10):
                 fair.move(self._random)
             walk.append(exp(fair.price))
         candles, now_ms = self._data.candles[pair.symbol], self._exchange.now_ms()
-        for quarter_minutes in range(len(walk), 0, -1):
-            price = _to_tick(pair, walk[quarter_minutes - 1])
+        for half_minutes in range(len(walk), 0, -1):
+            price = _to_tick(pair, walk[half_minutes - 1])
             quantity = self._size(pair, float(price))
-            candles.add(price, quantity, ROUNDING.multiply(price, quantity), now_ms - quarter_minutes * 15_000)
+            candles.add(price, quantity, ROUNDING.multiply(price, quantity), now_ms - half_minutes * 30_000)
 
     def _withdraw(self, pair: Pair, price: float) -> None:
         """Cancel the makers' orders that the price has come too near to, or left too far behind."""
@@ -137,7 +137,7 @@ class Market:
         distance = _SWEEP_FROM * exp(self._random.random() * log(_SWEEP_TO / _SWEEP_FROM))
         side = self._random.choice(list(Side))
         limit = _to_tick(pair, price * (1 + distance if side is Side.BUY else 1 - distance))
-        self._take(pair, side, limit, Decimal(str(round(self._random.uniform(0.7, 1), 3))))
+        self._take(pair, side, limit, Decimal(1))
 
     def _trade(self, pair: Pair) -> None:
         """Trade a part of what the best level offers."""

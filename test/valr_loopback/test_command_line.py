@@ -1,0 +1,64 @@
+"""``python -m valr_loopback``: what it prints, how it stops, what it says when it cannot start."""
+
+import asyncio
+import re
+import signal
+import socket
+import sys
+
+import aiohttp
+import pytest
+
+
+async def start(*arguments):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "valr_loopback",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def read_until(process, word):
+    lines = []
+    while not lines or word not in lines[-1]:
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        assert line, (await process.stderr.read()).decode()
+        lines.append(line.decode())
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_listens_prints_where_and_stops_on_signals(number):
+    process = await start("--port", "0", "--seed", "5")
+    printed = await read_until(process, "Ctrl-C")
+    url = re.search(r"http://127\.0\.0\.1:\d+", printed)[0]
+    assert url.replace("http", "ws") + "/ws/account" in printed
+    assert len(re.findall(r"\b[0-9a-f]{64}\b", printed)) == 2
+    async with aiohttp.ClientSession() as session, session.get(url + "/v1/public/time") as reply:
+        assert reply.status == 200
+    process.send_signal(number)
+    out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, b"Stopped" in out, b"Traceback" in err) == (0, True, False)
+
+
+async def test_a_taken_port_is_a_clear_error():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await start("--port", str(port))
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_a_port_out_of_range_is_refused():
+    process = await start("--port", "70000")
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 2
+    assert "--port" in err.decode()
+    assert "65535" in err.decode()
