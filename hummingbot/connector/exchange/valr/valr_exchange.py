@@ -300,14 +300,12 @@ class ValrExchange(ExchangePyBase):
         """
         before = self._time_synchronizer._current_seconds_counter()
         try:
-            server_ms = await web_utils.get_current_server_time(
-                throttler=self._throttler, domain=self._domain, rest_url=self._endpoints.rest_url
-            )
+            server_time = await self._rest.server_time()
         except (ValrRequestError, ValueError) as error:
             self.logger().warning(f"VALR's clock could not be read ({error}); the last known difference stays in use.")
             return
         middle = (before + self._time_synchronizer._current_seconds_counter()) / 2
-        self._time_synchronizer.add_time_offset_ms_sample(server_ms - middle * 1000)
+        self._time_synchronizer.add_time_offset_ms_sample((server_time - middle) * 1000)
 
     async def _resync_clock(self) -> None:
         # Samples taken before a jump of either clock would drag the average for minutes.
@@ -342,6 +340,7 @@ class ValrExchange(ExchangePyBase):
         """Stop every loop; what was being asked is asked again after the next start."""
         await super().stop_network()
         await self._keeper.stop()
+        await self._web_assistants_factory.close()
 
     def _on_account_socket_connected(self) -> None:
         self._poll_notifier.set()

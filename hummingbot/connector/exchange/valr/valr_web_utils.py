@@ -13,10 +13,12 @@ from hummingbot.connector.exchange.valr.valr_messages import ApiError, parse_api
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 REQUEST_DEADLINE = 10.0
+KEEP_ALIVE = 240.0
 # VALR answered 403 to requests without these (valr-api.md 1.1).
 REQUEST_HEADERS = {"Content-Type": "application/json", "User-Agent": "hummingbot-valr"}
 
@@ -91,21 +93,49 @@ def private_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> s
     return public_rest_url(path_url, domain)
 
 
+class ValrConnectionsFactory(ConnectionsFactory):
+    """The connections of one connector.
+
+    Hummingbot's own factory is one session for the whole process, bound to the first event loop, whose idle
+    connections last 15 s: with a refresh of 30 s every order would pay for a new TLS handshake.
+    """
+
+    def __new__(cls) -> "ValrConnectionsFactory":
+        """Return a factory of its own for each connector, where the base class is a singleton."""
+        return object.__new__(cls)
+
+    def __init__(self) -> None:
+        self._shared_client: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def _get_shared_client(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._shared_client is None or self._loop is not loop:
+            connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE)
+            self._shared_client = aiohttp.ClientSession(connector=connector)
+            self._loop = loop
+        return self._shared_client
+
+
 def build_api_factory(
     throttler: AsyncThrottlerBase | None = None, auth: AuthBase | None = None
 ) -> WebAssistantsFactory:
     """Return Hummingbot's assistants factory for VALR."""
-    return WebAssistantsFactory(throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS), auth=auth)
+    return WebAssistantsFactory(
+        throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS),
+        auth=auth,
+        connections_factory=ValrConnectionsFactory(),
+    )
 
 
 async def get_current_server_time(
     throttler: AsyncThrottlerBase | None = None,
     domain: str = CONSTANTS.DEFAULT_DOMAIN,
-    rest_url: str | None = None,
 ) -> float:
     """Return VALR's clock in milliseconds, the unit Hummingbot's time synchronizer expects."""
-    client = ValrRestClient(build_api_factory(throttler), rest_url or Endpoints.for_domain(domain).rest_url)
-    return parse_server_time(await client.request(RESTMethod.GET, CONSTANTS.SERVER_TIME_PATH)) * 1000
+    async with build_api_factory(throttler) as factory:
+        client = ValrRestClient(factory, Endpoints.for_domain(domain).rest_url)
+        return await client.server_time() * 1000
 
 
 class ValrRestClient:
@@ -117,6 +147,14 @@ class ValrRestClient:
     def __init__(self, factory: WebAssistantsFactory, rest_url: str) -> None:
         self._factory = factory
         self._rest_url = rest_url
+
+    async def server_time(self) -> float:
+        """Return VALR's clock in Unix seconds.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer without a time
+        """
+        return parse_server_time(await self.request(RESTMethod.GET, CONSTANTS.SERVER_TIME_PATH))
 
     async def request(
         self,
