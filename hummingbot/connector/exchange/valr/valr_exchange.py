@@ -39,6 +39,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_market_summaries,
     parse_pair_rules,
+    parse_symbols_with_book,
     parse_trading_fees,
 )
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
@@ -620,14 +621,13 @@ class ValrExchange(ExchangePyBase):
         if not isinstance(rows, list):
             raise ValueError("VALR's list of pairs is not a list")
         try:
-            listed = await self._api_get(path_url=CONSTANTS.ORDER_TYPES_PATH)
-        except ValrRequestError as error:
+            with_book = parse_symbols_with_book(await self._api_get(path_url=CONSTANTS.ORDER_TYPES_PATH))
+        except (ValrRequestError, ValueError) as error:
             self._warn(
                 f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
             )
             return rows
-        with_book = {row.get("currencyPair") for row in listed if "LIMIT" in (row.get("orderTypes") or ())}
-        return [row for row in rows if row.get("symbol") in with_book]
+        return [row for row in rows if isinstance(row, dict) and row.get("symbol") in with_book]
 
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
         rules = []

@@ -394,13 +394,11 @@ def parse_command_reply(frame: Mapping[str, Any]) -> CommandReply | Unreadable:
         command = _text(data.get("requestType")) if isinstance(data, Mapping) else ""
     else:
         command = CONSTANTS.COMMAND_REPLIES[kind]
-    fields: dict[str, Any] = {**frame, "kind": kind, "command": command}
-    error = frame.get("error")
-    if isinstance(error, Mapping):
-        fields["error"] = error
-    elif error is not None or kind.startswith("INVALID_"):
-        fields["error"] = {"message": _any_text(frame) or kind}
-    return _read(CommandReply, kind, fields)
+    # An empty error is none: beside an order id it would make a failed order of a live one.
+    error = frame.get("error") or None
+    if not isinstance(error, Mapping) and (error is not None or kind.startswith("INVALID_")):
+        error = {"message": _any_text(frame) or kind}
+    return _read(CommandReply, kind, {**frame, "kind": kind, "command": command, "error": error})
 
 
 def _any_text(frame: Mapping[str, Any]) -> str:
@@ -511,6 +509,22 @@ def parse_pair_rules(row: Any) -> PairRules:
     if isinstance(rules, Unreadable):
         raise ValueError(rules.problem)
     return rules
+
+
+class OrderTypes(Message):
+    """The kinds of orders one pair takes, in VALR's words; none on an inactive pair."""
+
+    symbol: Text = Field(validation_alias="currencyPair", min_length=1)
+    order_types: tuple[str, ...] = Field(validation_alias="orderTypes")
+
+
+def parse_symbols_with_book(rows: Any) -> set[str]:
+    """Return the symbols of all pairs that take limit orders; many pairs take simple orders only (valr-api.md 1.3).
+
+    :raises ValueError: the body is no list
+    """
+    listed = _readable(OrderTypes, "order types", _list(rows, "order types"))
+    return {pair.symbol for pair in listed if "LIMIT" in pair.order_types}
 
 
 class MarketSummary(Message):

@@ -180,9 +180,9 @@ async def test_a_post_only_order_that_would_take_fails_with_valrs_reason(bot: Bo
 
 
 async def test_an_order_beyond_the_balance_fails_with_valrs_reason(bot: Bot) -> None:
-    first = bot.buy("1001000", "6")
-    await eventually(lambda: bot.ids("created") == [first])
-    order_id = bot.buy("1001000", "6")
+    affordable = [bot.sell("1020000", "4"), bot.sell("1021000", "4")]
+    await eventually(lambda: sorted(bot.ids("created")) == sorted(affordable))
+    order_id = bot.sell("1022000", "4")
     await eventually(lambda: bot.ids("failed") == [order_id])
     assert "Insufficient Balance" in bot.told("failed")[0].error_message
 
