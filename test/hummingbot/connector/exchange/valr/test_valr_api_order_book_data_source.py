@@ -265,6 +265,7 @@ async def test_missing_snapshot_is_asked_for_again() -> None:
     server.withheld_snapshots.add("BTCZAR")
     async with world("ETH-ZAR", "BTC-ZAR", server=server) as place:
         await until(lambda: len(server.history[0].subscribe_frames) >= 3 if server.history else False)
+        await server.change("BTCZAR", [("990", "3")])
         server.withheld_snapshots.clear()
         await place.started()
         await place.equals("BTC-ZAR", "ETH-ZAR")
@@ -518,6 +519,18 @@ async def test_lost_subscriptions_mean_a_new_connection(caplog: pytest.LogCaptur
         await place.equals("BTC-ZAR")
 
 
+async def test_no_subscriptions_is_no_news_before_the_first_book() -> None:
+    server = TradeSocketServer("BTCZAR")
+    server.withheld_snapshots.add("BTCZAR")
+    server.says_no_subscriptions = True
+    async with world("BTC-ZAR", server=server) as place:
+        await until(lambda: server.history and len(server.history[0].received) >= 8)
+        server.says_no_subscriptions = False
+        server.withheld_snapshots.clear()
+        await place.started()
+        assert len(server.history) == 1
+
+
 async def test_frames_that_make_no_sense_are_survived(caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
@@ -639,6 +652,7 @@ async def test_successor_that_is_lost_while_it_catches_up_is_given_up(caplog: py
         server.withheld_snapshots.clear()
         await until(lambda: texts(caplog, "could not be renewed yet (ConnectionError"))
         assert place.source.has_live_book("BTC-ZAR")
+        await until(lambda: len(server.history) >= 3)
         await server.change("BTCZAR", [("990", "3")])
         await place.equals("BTC-ZAR")
 
@@ -758,10 +772,10 @@ class EndedAssistant:
         yield WSResponse(None)
 
     async def disconnect(self) -> None:
-        pass
+        await asyncio.get_running_loop().create_future()
 
 
-async def test_connection_that_ends_without_a_word_is_a_lost_one() -> None:
+async def test_connection_that_ends_without_a_word_is_lost_and_closed_in_time() -> None:
     frames: list[dict[str, Any]] = []
     socket = MarketSocket(EndedAssistant(), QUICK, frames.append)
     await asyncio.wait({socket.task})

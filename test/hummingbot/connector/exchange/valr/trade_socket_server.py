@@ -200,6 +200,7 @@ async def until(condition: Callable[[], Any], deadline: float = 5.0) -> None:
     """Wait for ``condition``, checked often, and fail when it does not come true in time."""
     try:
         async with asyncio.timeout(deadline):
+            await asyncio.sleep(0)
             while not condition():  # noqa: ASYNC110  the condition is not an event
                 await asyncio.sleep(0.005)
     except TimeoutError:
