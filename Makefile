@@ -46,7 +46,7 @@ demo: install
 COMPILE := $(PYTHON) -m uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
 
 lock: install
-	$(COMPILE) requirements.in -o requirements.lock
+	$(COMPILE) --override requirements-override.in requirements.in -o requirements.lock
 	$(COMPILE) -c requirements.lock requirements-build.in -o requirements-build.lock
 
 clean:

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,21 +132,21 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
     assert not list((two.path).iterdir())
     two.hbot("config", "tick_size", "0.5")
 
-    one.start_idle_bot("the first note")
-    two.start_idle_bot("the second note")
-    assert "idle with the first note" in one.hbot("status")
-    assert "idle with the second note" in two.hbot("status")
-    assert json.loads(one.hbot("status", "--json"))["pid"] != json.loads(two.hbot("status", "--json"))["pid"]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Workspace.start_idle_bot, (one, two), ("the first note", "the second note")))
+        first, second = threads.map(Workspace.hbot, (one, two), ("status", "status"))
+    assert "idle with the first note" in first
+    assert "idle with the second note" in second
 
     two.hbot("stop")
-    assert "stopped" in two.hbot("status")
-    assert "idle with the first note" in one.hbot("status")
+    assert "idle with the first note" in one.hbot("status"), "the other bot runs on"
     assert "Strategy idle started successfully" in one.hbot("logs")
     assert "password unlocks the keystore" in one.hbot("doctor")
     one.hbot("stop")
 
     assert "tick_size: 0.5" in (two.path / "conf" / "conf_client.yml").read_text()
     assert "tick_size: 1.0" in (one.path / "conf" / "conf_client.yml").read_text()
+    assert "No trades" in one.hbot("history")
     assert (one.path / "data" / "bot.sqlite").exists()
     assert "No balances" in two.hbot("balance")
     assert installed_hummingbot() == before
