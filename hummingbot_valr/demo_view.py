@@ -1,0 +1,123 @@
+"""What the demo shows: a live view while the bot trades, one plain line where there is no terminal, and the summary."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from hummingbot_valr.demo_facts import LedgerOrder, Trade
+from hummingbot_valr.demo_promises import Verdict, in_milliseconds
+from hummingbot_valr.demo_times import Spread, cancel_samples, place_samples, to_exchange, to_knowledge
+from hummingbot_valr.demo_watch import Watch
+
+_SHOWN_FILLS = 5
+_COLOURS = {"buy": "green", "sell": "red"}
+
+
+def live_view(watch: Watch, title: str, currencies: Sequence[str]) -> RenderableType:
+    """Draw the best prices, our live orders, the last fills, the balances and the times."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_row("[b]book[/b]", _book(watch))
+    rows.add_row("[b]balances[/b]", _balances(watch, currencies))
+    rows.add_row("[b]orders[/b]", counts(watch))
+    for name, text in _times(watch):
+        rows.add_row(f"[b]{name}[/b]", text)
+    orders = _table("our live orders, by the exchange's ledger", "side", "price", "amount", "filled")
+    for order in sorted(_live(watch), key=lambda order: order.price, reverse=True):
+        orders.add_row(_side(order.side), f"{order.price:f}", f"{order.quantity:f}", f"{order.filled:f}")
+    fills = _table("last fills", "side", "price", "amount", "fee")
+    for trade in watch.ledger.trades[: -_SHOWN_FILLS - 1 : -1]:
+        fills.add_row(_side(trade.side), f"{trade.price:f}", f"{trade.quantity:f}", _fees(trade))
+    return Panel(Group(rows, orders, fills), title=title)
+
+
+def plain_line(watch: Watch) -> str:
+    """Say the same in one line."""
+    times = "; ".join(f"{name} {text}" for name, text in _times(watch))
+    return f"{_book(watch)} | {counts(watch)} | {times or 'no times yet'}"
+
+
+def counts(watch: Watch) -> str:
+    """Count the orders of the ledger by what became of them."""
+    ends = Counter(order.status for order in watch.ledger.orders)
+    return (
+        f"{len(watch.ledger.orders)} placed, {ends['Cancelled']} cancelled, {ends['Filled']} filled, "
+        f"{watch.ledger.open_orders} live, at most {watch.ledger.most_open} at once, {len(watch.ledger.trades)} fills"
+    )
+
+
+def summary(verdicts: Iterable[Verdict]) -> RenderableType:
+    """Draw the verdicts, one row each."""
+    table = Table(title="What was promised, and what happened", title_justify="left", show_lines=True)
+    table.add_column("promise", ratio=2)
+    table.add_column("", no_wrap=True)
+    table.add_column("evidence", ratio=5)
+    for verdict in verdicts:
+        word = Text("held", "green") if verdict.held else Text("broken", "bold red")
+        table.add_row(Text(verdict.promise), word, Text(verdict.evidence))
+    return table
+
+
+def plain_summary(verdicts: Iterable[Verdict]) -> str:
+    """Say the verdicts, one line each."""
+    return "\n".join(
+        f"{verdict.promise}: {'held' if verdict.held else 'broken'} ({verdict.evidence})" for verdict in verdicts
+    )
+
+
+def _book(watch: Watch) -> str:
+    if not watch.touches:
+        return "no prices yet"
+    touch = watch.touches[-1]
+    return f"bid {_number(touch.bid)}  ask {_number(touch.ask)}"
+
+
+def _balances(watch: Watch, currencies: Sequence[str]) -> str:
+    held = watch.ledger.balances or {}
+    return "   ".join(
+        f"{held[code].total:f} {code} ({held[code].available:f} free)" for code in currencies if code in held
+    )
+
+
+def _times(watch: Watch) -> list[tuple[str, str]]:
+    rows = []
+    for name, samples in (
+        ("place", place_samples(watch.ledger, watch.log)),
+        ("cancel", cancel_samples(watch.ledger, watch.log)),
+    ):
+        done, known = to_exchange(samples.values()), to_knowledge(samples.values())
+        if done is not None:
+            rows.append((name, _time(done, known)))
+    return rows
+
+
+def _time(done: Spread, known: Spread | None) -> str:
+    known_text = f", known to the bot {in_milliseconds(known)}" if known is not None else ""
+    return f"strategy's decision -> done by the exchange {in_milliseconds(done)}{known_text} (median / 95 %)"
+
+
+def _live(watch: Watch) -> list[LedgerOrder]:
+    return [order for order in watch.ledger.orders if order.ended_at is None]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+    for column in columns:
+        table.add_column(column, justify="left" if column == "side" else "right", style="default")
+    return table
+
+
+def _side(side: str) -> Text:
+    return Text(side, _COLOURS.get(side, ""))
+
+
+def _fees(trade: Trade) -> str:
+    return ", ".join(f"{amount:f} {currency}" for amount, currency in trade.fees) or "none"
+
+
+def _number(number: Decimal | None) -> str:
+    return "none" if number is None else f"{number:f}"
