@@ -558,12 +558,12 @@ async def test_frames_that_make_no_sense_are_survived(caplog: pytest.LogCaptureF
 
 
 async def test_handshake_is_signed_and_not_renewed_when_there_are_keys() -> None:
-    timing = MarketTiming(anonymous_lifetime=0.1, tick=0.02)
+    timing = MarketTiming(anonymous_lifetime=0.1, ping_interval=0.05, quiet_probe=0.05, tick=0.02)
     server = TradeSocketServer("BTCZAR")
     server.greeting = [{"type": "AUTHENTICATED"}]
     async with world("BTC-ZAR", keys=True, timing=timing, server=server) as place:
         await place.started()
-        await asyncio.wait({asyncio.create_task(asyncio.sleep(0.3))})
+        await until(lambda: len(server.history[0].received) >= 8)
         await server.send_to_all('{"type":"ERROR","message":"Invalid message - Invalid JSON"}')
         await place.server.change("BTCZAR", [("990", "3")])
         await place.equals("BTC-ZAR")

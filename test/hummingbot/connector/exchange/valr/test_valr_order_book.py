@@ -188,8 +188,8 @@ def test_price_text_may_change_and_is_taken_into_the_checksum() -> None:
 
 def test_prices_are_ordered_as_numbers() -> None:
     book = L1Book()
-    asks = [["9.5", "1"], ["10", "1"], ["100", "1"], ["1000000000.5", "1"]]
-    checksum = documented_checksum([], [tuple(row) for row in asks])
+    asks = [("9.5", "1"), ("10", "1"), ("100", "1"), ("1000000000.5", "1")]
+    checksum = documented_checksum([], asks)
     change = book.apply(l1("SNAPSHOT", 1, [], asks[::-1], checksum))
     assert change == BookChange(True, [], [(9.5, 1.0), (10.0, 1.0), (100.0, 1.0), (1000000000.5, 1.0)])
 

@@ -130,7 +130,7 @@ def test_only_active_spot_pairs_are_tradable(row: dict[str, Any], expected: bool
 
 # --- Options of an instance -------------------------------------------------------------------------------------------
 def test_options_default() -> None:
-    assert read_options({}, {}, None) == Options(**OPTIONS)
+    assert read_options({}, {}, None).model_dump() == OPTIONS
 
 
 def test_keyword_wins_over_field_and_field_over_configuration() -> None:
