@@ -27,6 +27,8 @@ SUBSCRIBE_SUSPICION = 1.0
 FIRST_RECONNECT_DELAY = 0.5
 STABLE_AFTER = 60.0
 WATCH_INTERVAL = 1.0
+# A command went unanswered: is anybody there?
+DOUBTED_SILENCE_LIMIT = 5.0
 # The list and the balances sent on connect can be large: one row for every open order of the account.
 MAX_FRAME_SIZE = 32 * 1024 * 1024
 
@@ -181,14 +183,17 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
             now = time.time()
-            if now - self._last_frame_time > CONSTANTS.SOCKET_SILENCE_LIMIT:
-                raise ConnectionError(f"nothing came for {CONSTANTS.SOCKET_SILENCE_LIMIT:g} s")
-            if now - last_ping >= CONSTANTS.SOCKET_PING_INTERVAL:
+            doubted = self._order_entry.is_socket_doubted
+            limit = DOUBTED_SILENCE_LIMIT if doubted else CONSTANTS.SOCKET_SILENCE_LIMIT
+            if now - self._last_frame_time > limit:
+                raise ConnectionError(f"nothing came for {limit:g} s")
+            if now - last_ping >= (WATCH_INTERVAL if doubted else CONSTANTS.SOCKET_PING_INTERVAL):
                 last_ping = now
                 await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))
 
     async def _process_event_message(self, event_message: Any, queue: asyncio.Queue[Any]) -> None:
         self._last_frame_time = time.time()
+        self._order_entry.socket_heard()
         kind = event_message.get("type") if isinstance(event_message, Mapping) else None
         if kind == CONSTANTS.PONG:
             return

@@ -7,7 +7,6 @@ DEFAULT_DOMAIN = "valr"
 LOOPBACK_DOMAIN = "valr_loopback"
 
 REST_URL = "https://api.valr.com"
-WEBSOCKET_URL = "wss://api.valr.com"
 LOOPBACK_URL = "http://127.0.0.1:8675"
 
 # customerOrderId takes letters and digits safely; dashes are doubtful on v2 (valr-api.md 9).

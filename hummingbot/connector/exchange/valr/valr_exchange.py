@@ -48,6 +48,7 @@ from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Wa
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import LookUp
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
+    ValrNotSentError,
     ValrRefusedError,
     ValrRequestError,
     ValrRestClient,
@@ -83,7 +84,7 @@ MARKET_SUMMARY_LIFETIME = 30.0
 class ValrExchange(ExchangePyBase):
     """VALR spot, or the loopback exchange that stands in for it.
 
-    :param valr_url: address of the loopback exchange (only with ``domain="valr_loopback"``)
+    :param valr_url: address of the exchange where it is not the domain's usual one
     :param connector_configuration: the whole configuration map, as Hummingbot passes it
     :param valr_sub_account_id: acts for this sub-account of the primary account whose key is used
     :param valr_order_entry: ``websocket`` or ``rest``
@@ -359,7 +360,10 @@ class ValrExchange(ExchangePyBase):
 
     # --- Orders -------------------------------------------------------------------------------------------------------
     async def _symbol_of(self, trading_pair: str) -> str:
-        symbol: str = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        try:
+            symbol: str = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+        except KeyError as error:
+            raise ValrNotSentError(f"VALR's symbol of {trading_pair} is not known") from error
         return symbol
 
     def _trade_update(self, order: InFlightOrder, trade: AccountTrade) -> TradeUpdate:

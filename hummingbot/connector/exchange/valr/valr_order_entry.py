@@ -106,22 +106,29 @@ class OrderEntry:
         self._throttler = throttler
         self._prefer_socket = prefer_socket
         self._send: SendFrame | None = None
+        self._is_doubted = False
         self._pending: dict[str, _Pending] = {}
         self._numbers = itertools.count(1)
 
     # --- The account socket's side ------------------------------------------------------------------------------------
     @property
-    def is_socket_ready(self) -> bool:
-        """Whether commands can go over the account socket now."""
-        return self._send is not None
+    def is_socket_doubted(self) -> bool:
+        """Whether a command went unanswered and nothing has come over the account socket since: perhaps it is dead."""
+        return self._is_doubted
 
     def socket_opened(self, send: SendFrame) -> None:
         """The account socket is authenticated; ``send`` writes one frame to it."""
         self._send = send
+        self._is_doubted = False
+
+    def socket_heard(self) -> None:
+        """Something came over the account socket: it lives."""
+        self._is_doubted = False
 
     def socket_closed(self) -> None:
         """The account socket is gone; what was still unanswered may have been executed or not."""
         self._send = None
+        self._is_doubted = False
         for pending in self._pending.values():
             if not pending.reply.done():
                 pending.reply.set_exception(
@@ -132,7 +139,7 @@ class OrderEntry:
         """Hand in a command's reply; return it if nobody waits for it (any more), None if somebody did."""
         reply = parse_command_reply(frame)
         identifier = reply.client_msg_id if isinstance(reply, CommandReply) else str(frame.get("clientMsgId") or "")
-        pending = self._pending.get(identifier)
+        pending = self._pending.get(identifier) or self._unnamed_command(reply)
         if pending is None:
             self._doubt_commands_like(reply)
             return reply
@@ -142,6 +149,12 @@ class OrderEntry:
             else:
                 pending.reply.set_exception(ValrUnknownOutcomeError(f"unreadable {reply.kind}: {reply.problem}"))
         return None
+
+    def _unnamed_command(self, reply: CommandReply | Unreadable) -> _Pending | None:
+        # VALR's own example of this reply names no command; there is one such setting, so any answer is the answer.
+        if not isinstance(reply, CommandReply) or reply.command != CONSTANTS.CANCEL_ON_DISCONNECT:
+            return None
+        return next((each for each in self._pending.values() if each.command == reply.command), None)
 
     def _doubt_commands_like(self, reply: CommandReply | Unreadable) -> None:
         # A refusal without clientMsgId may be meant for any command of its kind: none of them is certain any more.
@@ -164,8 +177,9 @@ class OrderEntry:
         attempt = 1
         while True:
             try:
-                if self._prefer_socket and self._send is not None:
-                    return await self._place_over_socket(placement, self._send)
+                send = self._usable_socket()
+                if send is not None:
+                    return await self._place_over_socket(placement, send)
                 return await self._place_over_rest(placement)
             except ValrRateLimitedError as error:
                 if attempt >= RATE_LIMIT_TRIES:
@@ -204,12 +218,11 @@ class OrderEntry:
         """
         target = {"orderId": order_id} if order_id else {"customerOrderId": client_order_id}
         payload = {**target, "pair": symbol}
-        if self._send is not None and self._prefer_socket and not over_rest:
-            number = next(self._numbers)
+        send = None if over_rest else self._usable_socket()
+        if send is not None:
+            identifier = f"cancel{next(self._numbers)}{client_order_id}"
             async with self._throttler.execute_task(CONSTANTS.SOCKET_CANCEL_LIMIT_ID):
-                reply = await self._command(
-                    CONSTANTS.CANCEL_LIMIT_ORDER, f"cancel{number}{client_order_id}", payload, self._send
-                )
+                reply = await self._command(CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send)
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
@@ -217,6 +230,9 @@ class OrderEntry:
             RESTMethod.DELETE, CONSTANTS.CANCEL_ORDER_PATH, body=payload, limit_id=CONSTANTS.CANCEL_LIMIT_ID
         )
         return True
+
+    def _usable_socket(self) -> SendFrame | None:
+        return self._send if self._prefer_socket and not self._is_doubted else None
 
     # --- Commands -----------------------------------------------------------------------------------------------------
     async def cancel_on_disconnect(self) -> None:
@@ -245,6 +261,7 @@ class OrderEntry:
                 await send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
                 reply = await pending.reply
         except TimeoutError as error:
+            self._is_doubted = self._send is send
             raise ValrUnknownOutcomeError(f"{command} was not answered within {REPLY_DEADLINE:g} s") from error
         except (ConnectionError, RuntimeError) as error:
             # Some of it may have been written.

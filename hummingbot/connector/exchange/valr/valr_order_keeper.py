@@ -78,6 +78,8 @@ RESEND_CANCEL_AFTER = 0.5
 # Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
 STRAY_GRACE = 5.0
 MAX_TRADE_PAGES = 50
+# A trade may show in the history some time after it happened.
+TRADES_OVERLAP = 300.0
 WARNING_INTERVAL = 600.0
 
 
@@ -133,6 +135,7 @@ class OrderKeeper:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._suspects: dict[str, JournalEntry] = {}
         self._suspects_due = math.inf
+        self._trades_covered: dict[str, float] = {}
 
     # --- Running ------------------------------------------------------------------------------------------------------
     def ensure_running(self) -> None:
@@ -237,6 +240,7 @@ class OrderKeeper:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
         for order in orders:
             self.track(order, order.creation_timestamp)
+            self._lifecycle.placement_doubtful(order.client_order_id, time.monotonic())
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
 
@@ -250,9 +254,15 @@ class OrderKeeper:
         self._journal.add(identifier, trading_pair)
         try:
             accepted = await self._order_entry.place(placement)
-        except (ValrUnknownOutcomeError, asyncio.CancelledError):
-            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+        except (ValrRefusedError, ValrNotSentError, ValrRateLimitedError):
             raise
+        except BaseException as error:
+            # Whatever else went wrong, the order may have left: it must not be taken for failed.
+            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            if isinstance(error, ValrUnknownOutcomeError | asyncio.CancelledError):
+                raise
+            self._logger().exception(f"Unexpected error while placing order {identifier}.")
+            raise ValrUnknownOutcomeError(f"placing failed in an unexpected way: {error}") from error
         await self._publish(
             self._lifecycle.placement_accepted(identifier, accepted.order_id, time.monotonic(), proof=accepted.proof)
         )
@@ -307,6 +317,9 @@ class OrderKeeper:
         except (ValrNotSentError, ValrRateLimitedError) as error:
             self._logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
             await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the cancel must go on being seen to
+            self._logger().exception(f"Failed to cancel order {identifier} for an unexpected reason: {error}")
+            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
         else:
             settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged
             await self._publish(settle(identifier, now()))
@@ -409,11 +422,17 @@ class OrderKeeper:
         return _readable(parse_order_report(content))
 
     async def fetch_trades(self, trading_pair: str, since: float | None = None) -> None:
-        """Fetch the account's trades of a pair as far back as they can matter, and hand them in, oldest first."""
+        """Fetch the account's trades of a pair and hand them in, oldest first.
+
+        :param since: Unix seconds; by default as far back as a live order goes and an earlier fetch has not covered
+        """
+        if since is None:
+            covered = self._trades_covered.get(trading_pair, -math.inf) - TRADES_OVERLAP
+            since = max(self._lifecycle.trades_since(trading_pair), covered)
+        asked_at = time.time()
         try:
-            trades = await self.trades_since(
-                trading_pair, self._lifecycle.trades_since(trading_pair) if since is None else since
-            )
+            trades = await self.trades_since(trading_pair, since)
+            self._trades_covered[trading_pair] = asked_at
         except (ValrRequestError, ValueError) as error:
             self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
             trades = []

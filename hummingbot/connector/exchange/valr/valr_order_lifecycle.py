@@ -207,6 +207,8 @@ class _Record:
     immediate: bool
     tracked_at: float
     created_at: float
+    # When the placement was answered or given up on; None while it is still being sent.
+    settled_at: float | None = None
     order_id: str = ""
     told: Stage = Stage.SUBMITTED
     proven_open: bool = False
@@ -342,13 +344,12 @@ class OrderLifecycle:
         return SendCancel(record.client_order_id, record.order_id, record.trading_pair, cancel.attempts % 2 == 0)
 
     def trades_since(self, trading_pair: str) -> float:
-        """How far back (Unix seconds) trades of a pair can concern an order on record.
+        """How far back (Unix seconds) trades of a pair can concern a live order; infinity if none lives.
 
         A fill cannot be older than its order; a minute covers the difference of the two clocks.
         """
-        records = (*self._records.values(), *self._ended.values())
-        created = [record.created_at for record in records if record.trading_pair == trading_pair]
-        return min(created, default=0.0) - 60.0
+        created = [record.created_at for record in self._records.values() if record.trading_pair == trading_pair]
+        return min(created, default=float("inf")) - 60.0
 
     # --- Orders come in -----------------------------------------------------------------------------------------------
     def track(
@@ -382,6 +383,7 @@ class OrderLifecycle:
         outcomes: list[Outcome] = []
         if order_id:
             record.accepted = True
+            record.settled_at = now
             outcomes = self._link(record, order_id, now)
         if told is Stage.CANCEL_PENDING:
             record.cancel = _Cancel(due=None)
@@ -394,6 +396,7 @@ class OrderLifecycle:
         if record is None:
             return []
         record.accepted = True
+        record.settled_at = now
         outcomes = self._link(record, order_id, now) if order_id else []
         if proof:
             outcomes += self._prove_open(record)
@@ -426,6 +429,7 @@ class OrderLifecycle:
         """The order left but nothing usable came back: it may be live. Never sent again; looked up at once."""
         record = self._records.get(client_order_id)
         if record is not None:
+            record.settled_at = now
             record.check_by(now)
         return []
 
@@ -541,7 +545,9 @@ class OrderLifecycle:
         record.check_by(now + _back_off(record.misses))
         if record.proven_open or record.ending is not None:
             return self._notice_not_found(record, now)
-        waited_until = record.tracked_at + (PATIENCE_ACCEPTED if record.accepted else PATIENCE)
+        if record.settled_at is None:
+            return []
+        waited_until = record.settled_at + (PATIENCE_ACCEPTED if record.accepted else PATIENCE)
         if record.misses < MISSES_NEEDED or now < waited_until:
             return []
         if record.cancel_found_nothing_at is None or record.cancel_found_nothing_at < waited_until:
@@ -623,6 +629,7 @@ class OrderLifecycle:
             client_order_id, trading_pair, Decimal(0), immediate=False, tracked_at=now, created_at=created_at
         )
         record.stray = True
+        record.settled_at = now
         record.check_due = now
         self._records[client_order_id] = record
         return record

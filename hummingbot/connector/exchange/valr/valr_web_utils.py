@@ -72,10 +72,9 @@ class Endpoints:
 
     @classmethod
     def for_domain(cls, domain: str, url: str | None = None) -> "Endpoints":
-        """Return the addresses of ``domain``; ``url`` replaces the loopback exchange's default address."""
-        if domain != CONSTANTS.LOOPBACK_DOMAIN:
-            return cls(CONSTANTS.REST_URL, CONSTANTS.WEBSOCKET_URL)
-        rest_url = (url or CONSTANTS.LOOPBACK_URL).rstrip("/")
+        """Return the addresses of ``domain``, or of ``url`` where one is given; a socket's differs by its scheme only."""
+        default = CONSTANTS.LOOPBACK_URL if domain == CONSTANTS.LOOPBACK_DOMAIN else CONSTANTS.REST_URL
+        rest_url = (url or default).rstrip("/")
         return cls(rest_url, rest_url.replace("http", "ws", 1))
 
     def socket(self, path: str) -> str:

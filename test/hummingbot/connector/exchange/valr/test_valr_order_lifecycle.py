@@ -247,6 +247,23 @@ def test_a_placement_that_never_appears_is_cancelled_for_certainty_and_then_fail
     assert desk.notices == [Level.WARNING]
 
 
+def test_a_placement_that_is_still_being_sent_is_not_given_up() -> None:
+    desk = Desk()
+    desk.lifecycle.reconcile(desk.now)
+    for _ in range(400):
+        wishes = desk.after(0.25)
+        assert not cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == []
+
+
+def test_trades_are_only_wanted_as_far_back_as_live_orders_go() -> None:
+    desk = Desk()
+    assert desk.lifecycle.trades_since(PAIR) == T0 - 60
+    assert desk.lifecycle.trades_since("ETH-ZAR") == float("inf")
+
+
 def test_a_numbered_placement_gets_more_patience() -> None:
     desk = Desk()
     desk.accept()
