@@ -72,7 +72,7 @@ class Endpoints:
 
     @classmethod
     def for_domain(cls, domain: str, url: str | None = None) -> "Endpoints":
-        """Return the addresses of ``domain``, or of ``url`` where one is given; a socket's differs by its scheme only."""
+        """Return the addresses of ``domain``, or of ``url`` where one is given; sockets differ by scheme only."""
         default = CONSTANTS.LOOPBACK_URL if domain == CONSTANTS.LOOPBACK_DOMAIN else CONSTANTS.REST_URL
         rest_url = (url or default).rstrip("/")
         return cls(rest_url, rest_url.replace("http", "ws", 1))
