@@ -1,0 +1,629 @@
+"""What came of a placement or a cancel, over both channels: correlated, timed out, never more certain than it is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr import valr_order_entry
+from hummingbot.connector.exchange.valr.valr_messages import ApiError, CommandReply, Unreadable
+from hummingbot.connector.exchange.valr.valr_order_entry import (
+    Accepted,
+    OrderEntry,
+    Placement,
+    is_cancel_not_found,
+    rate_limit_delay,
+)
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    ValrNotSentError,
+    ValrRateLimitedError,
+    ValrRefusedError,
+    ValrRequestError,
+    ValrUnknownOutcomeError,
+)
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+
+LIMIT = Placement("HBOTB1", "BTCZAR", True, Decimal("0.0001"), Decimal("1200000"), post_only=True)
+OTHER = Placement("HBOTS2", "BTCZAR", False, Decimal("0.5"), Decimal("1300000"))
+MARKET = Placement("HBOTB3", "SHIBUSDC", True, Decimal("1E+6"), None)
+ORDER_ID = "22e5aa28-f52b-46ba-811e-5052fd2c7289"
+
+Reply = dict[str, Any]
+Answer = Callable[[dict[str, Any]], Reply | list[Reply] | None]
+
+
+class Rest:
+    """VALR over REST: records the calls and gives the prepared answers, one after the other."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, Any, str | None]] = []
+        self.answers: list[Any] = []
+
+    async def __call__(
+        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+    ) -> Any:
+        self.calls.append((method.name, path, body, limit_id))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Socket:
+    """The account socket as the order entry sees it: takes frames, and hands in ``answer`` to each."""
+
+    def __init__(self, entry: OrderEntry, answer: Answer | None = None) -> None:
+        self.entry = entry
+        self.answer = answer
+        self.sent: list[dict[str, Any]] = []
+        self.returned: list[CommandReply | Unreadable] = []
+        self.arrived = asyncio.Event()
+
+    async def send(self, frame: dict[str, Any]) -> None:
+        self.sent.append(frame)
+        self.arrived.set()
+        if self.answer is not None:
+            asyncio.get_running_loop().call_soon(self.take, self.answer(frame))
+
+    def take(self, frames: Reply | list[Reply] | None) -> None:
+        for frame in frames if isinstance(frames, list) else [frames] if frames else []:
+            returned = self.entry.take_reply(frame)
+            if returned is not None:
+                self.returned.append(returned)
+
+    async def has_sent(self, count: int) -> None:
+        while len(self.sent) < count:
+            self.arrived.clear()
+            await self.arrived.wait()
+
+
+def order_entry(rest: Rest | None = None, *, prefer_socket: bool = True) -> OrderEntry:
+    return OrderEntry(rest or Rest(), AsyncThrottler(CONSTANTS.RATE_LIMITS), prefer_socket=prefer_socket)
+
+
+def over_socket(answer: Answer | None = None) -> tuple[OrderEntry, Socket]:
+    entry = order_entry()
+    socket = Socket(entry, answer)
+    entry.socket_opened(socket.send)
+    return entry, socket
+
+
+def accepted(frame: dict[str, Any]) -> Reply:
+    kind = {"PLACE_LIMIT_ORDER": "PLACE_LIMIT_WS_RESPONSE", "PLACE_MARKET_ORDER": "PLACE_MARKET_WS_RESPONSE"}
+    return {
+        "type": kind[frame["type"]],
+        "data": {"orderId": ORDER_ID, "customerOrderId": frame["payload"]["customerOrderId"]},
+        "clientMsgId": frame["clientMsgId"],
+    }
+
+
+def reply(kind: str, **fields: Any) -> Answer:
+    return lambda frame: {"type": kind, "clientMsgId": frame["clientMsgId"], **fields}
+
+
+@asynccontextmanager
+async def waiting(entry: OrderEntry, socket: Socket, placement: Placement = LIMIT) -> AsyncIterator[asyncio.Task[Any]]:
+    """A placement that has been sent and waits for its reply."""
+    task = asyncio.create_task(entry.place(placement))
+    await asyncio.wait_for(socket.has_sent(len(socket.sent) + 1), 1)
+    yield task
+    assert task.done(), "the test left the placement waiting"
+
+
+@pytest.fixture
+def short_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_order_entry, "REPLY_DEADLINE", 0.02)
+
+
+@pytest.fixture
+def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_order_entry, "RATE_LIMIT_DELAY_MAX", 0.0)
+
+
+# --- Payloads ---------------------------------------------------------------------------------------------------------
+def test_the_fields_of_limit_orders() -> None:
+    assert LIMIT.payload() == {
+        "side": "BUY",
+        "pair": "BTCZAR",
+        "quantity": "0.0001",
+        "price": "1200000",
+        "postOnly": True,
+        "timeInForce": "GTC",
+        "customerOrderId": "HBOTB1",
+    }
+    assert OTHER.payload() == {
+        "side": "SELL",
+        "pair": "BTCZAR",
+        "quantity": "0.5",
+        "price": "1300000",
+        "postOnly": False,
+        "timeInForce": "GTC",
+        "customerOrderId": "HBOTS2",
+    }
+
+
+def test_the_fields_of_market_orders() -> None:
+    assert MARKET.payload() == {
+        "side": "BUY",
+        "pair": "SHIBUSDC",
+        "baseAmount": "1000000",
+        "customerOrderId": "HBOTB3",
+    }
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("1E-8", "0.00000001"), ("1.500", "1.5"), ("1E+3", "1000"), ("0.10", "0.1"), ("70", "70")]
+)
+def test_numbers_go_out_as_plain_decimals(number: str, text: str) -> None:
+    payload = Placement("x", "BTCZAR", True, Decimal(number), Decimal(number)).payload()
+    assert (payload["quantity"], payload["price"]) == (text, text)
+
+
+# --- Placing over the socket ------------------------------------------------------------------------------------------
+async def test_a_placement_is_acknowledged_and_nothing_more() -> None:
+    entry, socket = over_socket(accepted)
+    assert await entry.place(LIMIT) == Accepted(ORDER_ID, proof=False)
+    assert await entry.place(MARKET) == Accepted(ORDER_ID, proof=False)
+    assert socket.sent == [
+        {"type": "PLACE_LIMIT_ORDER", "clientMsgId": "HBOTB1", "payload": LIMIT.payload()},
+        {"type": "PLACE_MARKET_ORDER", "clientMsgId": "HBOTB3", "payload": MARKET.payload()},
+    ]
+
+
+async def test_replies_find_their_commands_in_any_order() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket, LIMIT) as first, waiting(entry, socket, OTHER) as second:
+        replies = [accepted(frame) for frame in socket.sent]
+        replies[0]["data"]["orderId"], replies[1]["data"]["orderId"] = "first", "second"
+        socket.take(replies[::-1])
+        assert await first == Accepted("first", proof=False)
+        assert await second == Accepted("second", proof=False)
+    assert socket.returned == []
+
+
+async def test_an_acceptance_without_an_order_id_is_not_a_refusal() -> None:
+    entry, _ = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", data={}))
+    assert await entry.place(LIMIT) == Accepted("", proof=False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (reply("PLACE_LIMIT_WS_RESPONSE", error={"code": -6, "message": "Insufficient Balance"}), "Insufficient"),
+        (reply("PLACE_LIMIT_WS_RESPONSE", error="Insufficient Balance"), "Insufficient"),
+        (reply("INVALID_PLACE_LIMIT_REQUEST", message="price must be positive"), "price must be positive"),
+        (reply("INVALID_PLACE_LIMIT_REQUEST"), "INVALID_PLACE_LIMIT_REQUEST"),
+        (
+            reply(
+                "INVALID_PLACE_LIMIT_REQUEST",
+                error={"code": -11, "message": "Invalid", "validationErrors": {"errors": [{"message": "bad pair"}]}},
+            ),
+            "bad pair",
+        ),
+    ],
+)
+async def test_refusals_in_every_form(answer: Answer, text: str) -> None:
+    entry, _ = over_socket(answer)
+    with pytest.raises(ValrRefusedError, match=text):
+        await entry.place(LIMIT)
+
+
+async def test_a_refusal_carries_valrs_code() -> None:
+    error = {"code": -12007, "message": "Minimum order size not met"}
+    entry, _ = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", error=error))
+    with pytest.raises(ValrRefusedError) as refused:
+        await entry.place(LIMIT)
+    assert refused.value.code == -12007
+
+
+async def test_a_duplicate_id_means_that_the_order_may_be_live() -> None:
+    error = {"code": -11502, "message": "Duplicate customer order id's are not allowed"}
+    entry, _ = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", error=error))
+    with pytest.raises(ValrUnknownOutcomeError, match="Duplicate"):
+        await entry.place(LIMIT)
+
+
+@pytest.mark.parametrize("placement", [LIMIT, MARKET])
+async def test_a_refusal_that_names_no_command_leaves_every_placement_of_its_kind_in_doubt(
+    placement: Placement,
+) -> None:
+    kind = "INVALID_PLACE_MARKET_REQUEST" if placement is MARKET else "INVALID_PLACE_LIMIT_REQUEST"
+    entry, socket = over_socket()
+    bystander = LIMIT if placement is MARKET else MARKET
+    async with waiting(entry, socket, bystander) as unconcerned:
+        async with waiting(entry, socket, placement) as doubtful:
+            socket.take({"type": kind, "message": "no"})
+            with pytest.raises(ValrUnknownOutcomeError, match="named no command"):
+                await doubtful
+        assert not unconcerned.done()
+        socket.take(accepted(socket.sent[0]))
+        assert (await unconcerned).order_id == ORDER_ID
+    assert [each.kind for each in socket.returned] == [kind]
+
+
+async def test_an_unreadable_reply_leaves_the_placement_in_doubt() -> None:
+    entry, socket = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", data={"requested": "perhaps"}))
+    with pytest.raises(ValrUnknownOutcomeError, match="unreadable PLACE_LIMIT_WS_RESPONSE"):
+        await entry.place(LIMIT)
+    assert socket.returned == []
+
+
+async def test_an_unreadable_reply_that_names_no_command_leaves_its_kind_in_doubt() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket) as doubtful:
+        socket.take({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"requested": "perhaps"}})
+        with pytest.raises(ValrUnknownOutcomeError):
+            await doubtful
+    assert isinstance(socket.returned[0], Unreadable)
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_no_reply_in_time_is_an_unknown_outcome_and_a_late_one_is_handed_back() -> None:
+    entry, socket = over_socket()
+    with pytest.raises(ValrUnknownOutcomeError, match=r"PLACE_LIMIT_ORDER was not answered within 0\.02 s"):
+        await entry.place(LIMIT)
+    late = entry.take_reply(accepted(socket.sent[0]))
+    assert late == CommandReply(
+        kind="PLACE_LIMIT_WS_RESPONSE", command="PLACE_LIMIT_ORDER", client_msg_id="HBOTB1", order_id=ORDER_ID
+    )
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_a_socket_that_does_not_answer_is_avoided_until_it_is_heard_again() -> None:
+    rest = Rest()
+    rest.answers = [{"id": "over REST"}, {"id": "over REST"}]
+    entry = order_entry(rest)
+    socket = Socket(entry)
+    entry.socket_opened(socket.send)
+    with pytest.raises(ValrUnknownOutcomeError):
+        await entry.place(LIMIT)
+    assert entry.is_socket_doubted
+
+    assert (await entry.place(OTHER)).proof
+    assert await entry.cancel("BTCZAR", "HBOTS2", ORDER_ID, over_rest=False)
+    assert len(socket.sent) == 1
+
+    entry.socket_heard()
+    assert not entry.is_socket_doubted
+    socket.answer = accepted
+    assert (await entry.place(MARKET)).order_id == ORDER_ID
+
+
+@pytest.mark.usefixtures("short_deadline")
+@pytest.mark.parametrize("reconnects_early", [True, False])
+async def test_doubt_about_a_socket_does_not_outlive_it(reconnects_early: bool) -> None:
+    entry, socket = over_socket()
+    successor = Socket(entry, accepted)
+    async with waiting(entry, socket) as task:
+        if reconnects_early:
+            entry.socket_opened(successor.send)
+        with pytest.raises(ValrUnknownOutcomeError):
+            await task
+        assert entry.is_socket_doubted is not reconnects_early
+        if not reconnects_early:
+            entry.socket_closed()
+            assert not entry.is_socket_doubted
+            entry.socket_opened(successor.send)
+    assert (await entry.place(OTHER)).order_id == ORDER_ID
+    assert len(successor.sent) == 1
+
+
+async def test_a_second_reply_to_one_command_changes_nothing() -> None:
+    def twice(frame: dict[str, Any]) -> list[Reply]:
+        return [accepted(frame), {**accepted(frame), "data": {"orderId": "another"}}]
+
+    entry, socket = over_socket(twice)
+    assert (await entry.place(LIMIT)).order_id == ORDER_ID
+    assert socket.returned == []
+
+
+async def test_a_socket_lost_while_waiting_is_an_unknown_outcome_for_every_command() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket, LIMIT) as first, waiting(entry, socket, OTHER) as second:
+        entry.socket_closed()
+        for task in (first, second):
+            with pytest.raises(ValrUnknownOutcomeError, match="closed before PLACE_LIMIT_ORDER was answered"):
+                await task
+
+
+async def test_a_reply_that_made_it_before_the_socket_closed_counts() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket) as task:
+        socket.take(accepted(socket.sent[0]))
+        entry.socket_closed()
+        assert await task == Accepted(ORDER_ID, proof=False)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("gone"), RuntimeError("WS is not connected.")])
+async def test_a_failed_write_is_an_unknown_outcome_and_not_repeated_over_rest(error: Exception) -> None:
+    rest = Rest()
+    entry = order_entry(rest)
+
+    async def send(_: dict[str, Any]) -> None:
+        raise error
+
+    entry.socket_opened(send)
+    with pytest.raises(ValrUnknownOutcomeError, match="could not be written"):
+        await entry.place(LIMIT)
+    assert rest.calls == []
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_a_write_that_hangs_is_an_unknown_outcome() -> None:
+    entry = order_entry()
+
+    async def send(_: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    entry.socket_opened(send)
+    with pytest.raises(ValrUnknownOutcomeError):
+        await entry.place(LIMIT)
+
+
+async def test_a_socket_that_closes_during_the_write_leaves_no_unread_error(caplog: pytest.LogCaptureFixture) -> None:
+    entry = order_entry()
+
+    async def send(_: dict[str, Any]) -> None:
+        entry.socket_closed()
+        raise ConnectionResetError("gone")
+
+    entry.socket_opened(send)
+    with pytest.raises(ValrUnknownOutcomeError):
+        await entry.place(LIMIT)
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_cancelled_placement_is_forgotten_and_its_reply_handed_back() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket) as task:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    socket.take(accepted(socket.sent[0]))
+    assert [each.kind for each in socket.returned] == ["PLACE_LIMIT_WS_RESPONSE"]
+
+
+# --- VALR's rate limit ------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("no_delays")
+async def test_a_placement_over_the_rate_is_sent_again() -> None:
+    attempts = 0
+
+    def third_time_lucky(frame: dict[str, Any]) -> Reply:
+        nonlocal attempts
+        attempts += 1
+        limited = {"type": "RATE_LIMIT_EXCEEDED", "data": {"requestType": frame["type"]}}
+        return accepted(frame) if attempts == 3 else {**limited, "clientMsgId": frame["clientMsgId"]}
+
+    entry, socket = over_socket(third_time_lucky)
+    assert (await entry.place(LIMIT)).order_id == ORDER_ID
+    assert len(socket.sent) == 3
+
+
+@pytest.mark.usefixtures("no_delays")
+async def test_a_placement_that_never_gets_through_is_given_up() -> None:
+    entry, socket = over_socket(reply("RATE_LIMIT_EXCEEDED", data={"requestType": "PLACE_LIMIT_ORDER"}))
+    with pytest.raises(ValrRateLimitedError):
+        await entry.place(LIMIT)
+    assert len(socket.sent) == 5
+
+
+async def test_a_rate_limit_frame_that_names_only_the_kind_leaves_it_in_doubt() -> None:
+    entry, socket = over_socket(lambda frame: {"type": "RATE_LIMIT_EXCEEDED", "data": {"requestType": frame["type"]}})
+    with pytest.raises(ValrUnknownOutcomeError):
+        await entry.place(LIMIT)
+    assert len(socket.sent) == 1
+
+
+@pytest.mark.usefixtures("no_delays")
+async def test_the_rate_limit_of_rest_is_waited_out_too() -> None:
+    rest = Rest()
+    rest.answers = [ValrRateLimitedError("429", 3.0), {"id": ORDER_ID}]
+    assert (await order_entry(rest).place(LIMIT)).order_id == ORDER_ID
+    assert len(rest.calls) == 2
+
+
+def test_waits_grow_with_jitter_up_to_a_limit_and_follow_valrs_advice() -> None:
+    for attempt, least in ((1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 5.0), (60, 5.0)):
+        drawn = [rate_limit_delay(attempt, None) for _ in range(50)]
+        assert least <= min(drawn) <= max(drawn) <= least * 1.25
+        assert len(set(drawn)) > 1
+    assert 2.0 <= rate_limit_delay(1, 2.0) <= 2.5
+    assert rate_limit_delay(1, 3600.0) <= 6.25
+
+
+# --- Placing over REST ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("placement", "path"), [(LIMIT, "/v2/orders/limit"), (OTHER, "/v2/orders/limit"), (MARKET, "/v2/orders/market")]
+)
+async def test_without_a_socket_a_placement_goes_over_rest_and_its_answer_is_proof(
+    placement: Placement, path: str
+) -> None:
+    rest = Rest()
+    rest.answers = [{"id": ORDER_ID}]
+    entry = order_entry(rest)
+    assert await entry.place(placement) == Accepted(ORDER_ID, proof=True)
+    assert rest.calls == [("POST", path, placement.payload(), CONSTANTS.PLACE_LIMIT_ID)]
+
+
+async def test_rest_by_choice_leaves_the_socket_alone() -> None:
+    rest = Rest()
+    rest.answers = [{"id": ORDER_ID}, {"id": ORDER_ID}]
+    entry = order_entry(rest, prefer_socket=False)
+    socket = Socket(entry, accepted)
+    entry.socket_opened(socket.send)
+    assert (await entry.place(LIMIT)).proof
+    assert await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False)
+    assert socket.sent == []
+    assert [call[0] for call in rest.calls] == ["POST", "DELETE"]
+
+
+async def test_the_socket_is_used_again_after_a_reconnect() -> None:
+    rest = Rest()
+    rest.answers = [{"id": "over REST"}]
+    entry = order_entry(rest)
+    socket = Socket(entry, accepted)
+    entry.socket_opened(socket.send)
+    entry.socket_closed()
+    assert (await entry.place(LIMIT)).order_id == "over REST"
+    entry.socket_opened(socket.send)
+    assert (await entry.place(LIMIT)).order_id == ORDER_ID
+    assert len(rest.calls) == 1
+
+
+async def test_an_answer_without_an_id_is_no_proof() -> None:
+    rest = Rest()
+    rest.answers = [{}]
+    assert await order_entry(rest).place(LIMIT) == Accepted("", proof=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValrRefusedError("it", ApiError(code=-6, message="Insufficient Balance"), 400),
+        ValrNotSentError("no connection"),
+        ValrUnknownOutcomeError("HTTP 503"),
+    ],
+)
+async def test_failures_of_rest_are_passed_on_and_never_repeated(error: ValrRequestError) -> None:
+    rest = Rest()
+    rest.answers = [error]
+    with pytest.raises(type(error)) as raised:
+        await order_entry(rest).place(LIMIT)
+    assert raised.value is error
+    assert len(rest.calls) == 1
+
+
+async def test_a_duplicate_id_over_rest_means_that_the_order_may_be_live() -> None:
+    rest = Rest()
+    rest.answers = [ValrRefusedError("it", ApiError(code=-11502, message="Duplicate"), 400)]
+    with pytest.raises(ValrUnknownOutcomeError, match="Duplicate"):
+        await order_entry(rest).place(LIMIT)
+
+
+# --- Cancelling -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("order_id", "target"), [(ORDER_ID, {"orderId": ORDER_ID}), ("", {"customerOrderId": "HBOTB1"})]
+)
+async def test_a_cancel_over_the_socket_is_taken_and_nothing_more(order_id: str, target: dict[str, str]) -> None:
+    entry, socket = over_socket(reply("CANCEL_ORDER_WS_RESPONSE", data={"requested": True}))
+    assert await entry.cancel("BTCZAR", "HBOTB1", order_id, over_rest=False) is False
+    (frame,) = socket.sent
+    assert (frame["type"], frame["payload"]) == ("CANCEL_LIMIT_ORDER", {**target, "pair": "BTCZAR"})
+
+
+@pytest.mark.parametrize(
+    ("order_id", "target"), [(ORDER_ID, {"orderId": ORDER_ID}), ("", {"customerOrderId": "HBOTB1"})]
+)
+async def test_a_cancel_over_rest_is_proof(order_id: str, target: dict[str, str]) -> None:
+    rest = Rest()
+    rest.answers = [{"id": "either id"}]
+    entry = order_entry(rest)
+    socket = Socket(entry)
+    entry.socket_opened(socket.send)
+    assert await entry.cancel("BTCZAR", "HBOTB1", order_id, over_rest=True) is True
+    assert rest.calls == [("DELETE", "/v2/orders/order", {**target, "pair": "BTCZAR"}, CONSTANTS.CANCEL_LIMIT_ID)]
+    assert socket.sent == []
+
+
+async def test_without_a_socket_a_cancel_goes_over_rest() -> None:
+    rest = Rest()
+    rest.answers = [{"id": ORDER_ID}]
+    assert await order_entry(rest).cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False) is True
+
+
+async def test_two_cancels_of_one_order_do_not_share_a_name() -> None:
+    entry, socket = over_socket(reply("CANCEL_ORDER_WS_RESPONSE", data={"requested": True}))
+    for _ in range(2):
+        await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False)
+    assert len({frame["clientMsgId"] for frame in socket.sent}) == 2
+    assert all(frame["clientMsgId"] != "HBOTB1" for frame in socket.sent)
+
+
+@pytest.mark.parametrize(
+    ("answer", "not_found"),
+    [
+        (reply("CANCEL_ORDER_WS_RESPONSE", data={"requested": False}), False),
+        (reply("CANCEL_ORDER_WS_RESPONSE", error={"code": -16, "message": "Could not find the order to cancel"}), True),
+        (reply("INVALID_CANCEL_ORDER_REQUEST", message="pair missing"), False),
+    ],
+)
+async def test_refused_cancels(answer: Answer, not_found: bool) -> None:
+    entry, _ = over_socket(answer)
+    with pytest.raises(ValrRefusedError) as refused:
+        await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False)
+    assert is_cancel_not_found(refused.value) is not_found
+
+
+async def test_a_cancel_over_the_rate_is_left_to_the_caller() -> None:
+    entry, socket = over_socket(reply("RATE_LIMIT_EXCEEDED", data={"requestType": "CANCEL_LIMIT_ORDER"}))
+    with pytest.raises(ValrRateLimitedError):
+        await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False)
+    assert len(socket.sent) == 1
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_an_unanswered_cancel_is_an_unknown_outcome() -> None:
+    entry, _ = over_socket()
+    with pytest.raises(ValrUnknownOutcomeError, match="CANCEL_LIMIT_ORDER"):
+        await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False)
+
+
+async def test_a_socket_lost_under_a_cancel_is_an_unknown_outcome() -> None:
+    entry, socket = over_socket()
+    task = asyncio.create_task(entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False))
+    await socket.has_sent(1)
+    entry.socket_closed()
+    with pytest.raises(ValrUnknownOutcomeError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status", "not_found"),
+    [
+        (-16, "", 400, True),
+        (-1, "Invalid Order. ", 400, True),
+        (None, "", 404, True),
+        (None, "Could not find the order to cancel", 400, True),
+        (None, "Order not found or already filled", None, True),
+        (-11, "Invalid Request", 400, False),
+        (None, "requested: false", None, False),
+    ],
+)
+def test_what_counts_as_an_order_that_valr_does_not_know(
+    code: int | None, message: str, status: int | None, not_found: bool
+) -> None:
+    assert is_cancel_not_found(ValrRefusedError("it", ApiError(code=code, message=message), status)) is not_found
+
+
+# --- Cancel on disconnect ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("named", [True, False])
+async def test_cancel_on_disconnect_is_asked_for(named: bool) -> None:
+    def updated(frame: dict[str, Any]) -> Reply:
+        answer = {"type": "CANCEL_ON_DISCONNECT_UPDATE", "data": {"cancelOnDisconnect": "true"}}
+        return {**answer, "clientMsgId": frame["clientMsgId"]} if named else answer
+
+    entry, socket = over_socket(updated)
+    await entry.cancel_on_disconnect()
+    (frame,) = socket.sent
+    assert (frame["type"], frame["payload"]) == ("CANCEL_ON_DISCONNECT", {"cancelOnDisconnect": True})
+    assert socket.returned == []
+
+
+async def test_cancel_on_disconnect_needs_the_socket() -> None:
+    with pytest.raises(ValrNotSentError):
+        await order_entry().cancel_on_disconnect()
+
+
+async def test_an_unasked_cancel_on_disconnect_update_is_handed_back() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket) as task:
+        socket.take({"type": "CANCEL_ON_DISCONNECT_UPDATE", "data": {"cancelOnDisconnect": "true"}})
+        assert not task.done()
+        socket.take(accepted(socket.sent[0]))
+        await task
+    assert [each.kind for each in socket.returned] == ["CANCEL_ON_DISCONNECT_UPDATE"]
