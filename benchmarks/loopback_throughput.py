@@ -8,11 +8,13 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from random import Random
 
 import aiohttp
 
 from valr_loopback.auth import sign
 from valr_loopback.exchange import Exchange
+from valr_loopback.faults import FaultPlan
 from valr_loopback.market_data import MarketData
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 from valr_loopback.trade_socket import TradeHub, TradeSession
@@ -45,7 +47,7 @@ class Sink:
 def engine_rate(*, subscribers: int) -> float:
     """Return commands a second of the engine, with its L1 and FULL feeds encoded for so many subscribers."""
     exchange = Exchange(time.time)
-    hub = TradeHub(MarketData(exchange))
+    hub = TradeHub(MarketData(exchange), FaultPlan((), time.time, Random(1)))
     fill(exchange)
     for _ in range(subscribers):
         session = TradeSession(hub, Sink())  # type: ignore[arg-type]

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from valr_loopback.faults import DESCRIPTIONS, FaultFileError, load_faults
 from valr_loopback.server import DEFAULT_PORT, LoopbackConfig, LoopbackServer
 
 
@@ -17,11 +19,22 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the market, the keys and all delays.")] = 1,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     pace: Annotated[float, typer.Option(min=0.01, help="How fast the market moves; 1 is lifelike.")] = 1.0,
+    faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject.")] = None,
+    list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every kind of fault and exit.")] = False,
     market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
 ) -> None:
     """Run a VALR-compatible exchange on this machine, for demos and dry runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace)
+    if list_faults:
+        for kind, line in DESCRIPTIONS.items():
+            typer.echo(f"{kind.value:<30}{line}")
+        return
+    try:
+        plan = tuple(load_faults(faults)) if faults is not None else None
+    except FaultFileError as error:
+        typer.echo(f"Cannot use the fault file {error}", err=True)
+        raise typer.Exit(1) from None
+    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace, faults=plan)
     try:
         asyncio.run(_serve(config))
     except OSError as error:

@@ -1,14 +1,18 @@
 """The account socket (valr-api.md 4): events of one account, and commands."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
+
+import orjson
 
 from valr_loopback import events, messages
 from valr_loopback.auth import TRADE, Identity
 from valr_loopback.connection import Connection, read_frame
 from valr_loopback.errors import RefusalError, invalid_request
 from valr_loopback.exchange import Exchange
+from valr_loopback.faults import FaultKind, FaultPlan
 from valr_loopback.messages import Json, encode, frame
 from valr_loopback.order_entry import OrderEntry, order_ids
 from valr_loopback.orders import Order
@@ -73,9 +77,13 @@ class AccountSession:
         for event, text in self._hub.snapshot(self.account_id):
             self.deliver(event, text)
 
-    def deliver(self, event: str, text: str) -> None:
-        """Send an event, unless this socket has not asked for it or has unsubscribed from it."""
-        if event not in self._muted:
+    def deliver(self, event: str, text: str, delay: float = 0.0) -> None:
+        """Send an event, now or later, unless this socket has not asked for it or has unsubscribed from it."""
+        if event in self._muted:
+            return
+        if delay:
+            self.connection.send_later(text, delay)
+        else:
             self.connection.send(text)
 
     def receive(self, text: str) -> None:
@@ -133,11 +141,27 @@ class AccountSession:
         try:
             self._identity.demand(TRADE)
             payload = read_object(message.get("payload"), invalid_request(("payload", "payload must be specified")))
-            data = self._run(command, payload)
+            data, executed = self._run(command, payload)
         except RefusalError as refusal:
             self._refuse(reply, invalid, refusal, message)
         else:
-            self._say({"type": reply, "data": data}, message)
+            self._reply(command, {"type": reply, "data": data}, message, executed)
+
+    def _reply(self, command: str, answer: Json, message: Json, executed: asyncio.Future[Order] | None) -> None:
+        faults = self._hub.faults
+        if command == "CANCEL_LIMIT_ORDER" and faults.strike(FaultKind.CANCEL_ACK_LOST):
+            return
+        if executed is not None:
+            if faults.strike(FaultKind.PLACE_REPLY_LOST):
+                return
+            if late := faults.strike(FaultKind.PLACE_REPLY_LATE):
+                answer["clientMsgId"] = message.get("clientMsgId")
+                self.connection.send_later(encode(answer), faults.delay(late))
+                return
+            if faults.strike(FaultKind.EVENTS_BEFORE_REPLY):
+                executed.add_done_callback(lambda _: self._say(answer, message))
+                return
+        self._say(answer, message)
 
     def _refuse(self, reply: str, invalid: str, refusal: RefusalError, message: Json) -> None:
         answer: Json = {"type": reply, "error": refusal.body()}
@@ -147,12 +171,16 @@ class AccountSession:
             answer["data"] = {"requested": False}
         self._say(answer, message)
 
-    def _run(self, command: str, payload: Any) -> Json:
+    def _run(self, command: str, payload: Any) -> tuple[Json, asyncio.Future[Order] | None]:
+        """Take a command; returns the data of its reply, and of a placement when it has been to the book."""
+        if command in ("PLACE_LIMIT_ORDER", "PLACE_MARKET_ORDER"):
+            place = self._entry.place_limit if command == "PLACE_LIMIT_ORDER" else self._entry.place_market
+            order, executed = place(self.account_id, payload)
+            return order_ids(order), executed
+        return self._run_other(command, payload), None
+
+    def _run_other(self, command: str, payload: Any) -> Json:
         match command:
-            case "PLACE_LIMIT_ORDER":
-                return order_ids(self._entry.place_limit(self.account_id, payload)[0])
-            case "PLACE_MARKET_ORDER":
-                return order_ids(self._entry.place_market(self.account_id, payload)[0])
             case "CANCEL_LIMIT_ORDER":
                 order, _ = self._entry.cancel(self.account_id, payload)
                 # Cancelling by client id echoes only that id, as H recorded (4.4).
@@ -177,10 +205,12 @@ class AccountHub:
         order_status_mode: OrderStatusMode,
         refusal_style: RefusalStyle,
         valuer: messages.Valuer,
+        faults: FaultPlan,
     ) -> None:
         self.exchange = exchange
         self.order_status_mode = order_status_mode
         self.refusal_style = refusal_style
+        self.faults = faults
         self._valuer = valuer
         self._sessions: dict[str, list[AccountSession]] = defaultdict(list)
         self._rows: dict[str, str] = {}
@@ -216,8 +246,17 @@ class AccountHub:
             self._deliver(account_id, "OPEN_ORDERS_UPDATE", self._open_orders(account_id))
 
     def _deliver(self, account_id: str, event: str, text: str) -> None:
+        faults = self.faults
+        if faults.strike(FaultKind.DROP_EVENT, event=event):
+            return
+        if faults.strike(FaultKind.OMIT_CUSTOMER_ORDER_ID, event=event):
+            text = without_client_order_id(text)
+        held = faults.strike(FaultKind.REORDER_EVENTS, event=event)
+        again = faults.strike(FaultKind.DUPLICATE_EVENT, event=event)
         for session in self._sessions[account_id]:
-            session.deliver(event, text)
+            session.deliver(event, text, faults.delay(held) if held else 0.0)
+            if again:
+                session.deliver(event, text, faults.delay(again))
 
     def on_event(self, event: events.Event) -> None:
         """Tell the sockets of the account an event concerns; nothing is encoded for an account without any."""
@@ -282,9 +321,22 @@ class AccountHub:
 
     def _open_orders(self, account_id: str) -> str:
         rows = []
+        fresh = self.faults.strike(FaultKind.OPEN_ORDERS_MISSING_FRESH)
+        hidden_from_ms = self.exchange.now_ms() - int(self.faults.delay(fresh) * 1000) if fresh else None
         for order in self.exchange.engine.portfolios[account_id].open.values():
+            if hidden_from_ms is not None and order.created_ms >= hidden_from_ms:
+                continue
             row = self._rows.get(order.id)
             if row is None:
                 row = self._rows[order.id] = encode(messages.open_order(order, event=True))
             rows.append(row)
         return f'{{"type":"OPEN_ORDERS_UPDATE","data":[{",".join(rows)}]}}'
+
+
+def without_client_order_id(text: str) -> str:
+    """Return a frame without the ``customerOrderId`` of its data, or of the rows of its data."""
+    message = orjson.loads(text)
+    data = message["data"]
+    for row in data if isinstance(data, list) else [data]:
+        row.pop("customerOrderId", None)
+    return encode(message)

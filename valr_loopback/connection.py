@@ -24,9 +24,12 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._timers: list[asyncio.TimerHandle] = []
         self._last_frame_at = self._loop.time()
+        self._muted = False
 
     def send(self, text: str) -> None:
         """Send a text frame after those already given."""
+        if self._muted:
+            return
         if self._frames.qsize() > FRAMES_WAITING_LIMIT:
             log.warning("A client does not read its frames: its socket is cut off")
             self.abort()
@@ -36,6 +39,10 @@ class Connection:
     def send_later(self, text: str, delay: float) -> None:
         """Send a text frame after so many seconds."""
         self._timers.append(self._loop.call_later(delay, self.send, text))
+
+    def mute(self) -> None:
+        """Stay open, and send nothing more."""
+        self._muted = True
 
     def close(self) -> None:
         """Close with code 1000 after the frames already given."""

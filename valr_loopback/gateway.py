@@ -1,5 +1,6 @@
 """The wire: aiohttp on the outside, routes, hubs and sessions on the inside."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -9,6 +10,7 @@ from valr_loopback.account_socket import AccountHub, AccountSession
 from valr_loopback.auth import KEY_HEADER, VIEW, Identity
 from valr_loopback.connection import Connection
 from valr_loopback.errors import RefusalError
+from valr_loopback.faults import FaultKind, FaultPlan
 from valr_loopback.rate_limits import COMMANDS, HANDSHAKES, RateLimiter
 from valr_loopback.rest import Answer, Call, Route, Services, refused
 from valr_loopback.trade_socket import TradeHub, TradeSession
@@ -22,8 +24,16 @@ _LIMITED = Answer(
     {"x-valr-ratelimited": "true"},
 )
 _READ_ONLY = Answer(503, "<html><body>503 Service Unavailable</body></html>", "text/html")
+_BAD_REQUEST = Answer(400, "<html><body>400 Bad Request</body></html>", "text/html")
+_REST_FAULTS = {
+    FaultKind.REST_429: _LIMITED,
+    FaultKind.REST_503: _READ_ONLY,
+    FaultKind.REST_500: Answer(500, "<html><body>500 Internal Server Error</body></html>", "text/html"),
+}
 _NOT_FOUND = Answer(404, '{"message":"Not Found"}')
 _MAX_FRAME = 2**20
+CONTROL_PREFIX = "/loopback/"
+"""Routes below this are ours, not VALR's: unsigned, without limits and without faults."""
 
 
 class Gateway:
@@ -35,6 +45,7 @@ class Gateway:
         accounts: AccountHub,
         trades: TradeHub,
         limiter: RateLimiter | None,
+        faults: FaultPlan,
         *,
         idle_seconds: float,
         anonymous_seconds: float,
@@ -43,6 +54,7 @@ class Gateway:
         self._accounts = accounts
         self._trades = trades
         self._limiter = limiter
+        self._faults = faults
         self._idle_seconds = idle_seconds
         self._anonymous_seconds = anonymous_seconds
 
@@ -62,10 +74,16 @@ class Gateway:
     def _handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = (await request.read()).decode(errors="replace")
+            if route.path.startswith(CONTROL_PREFIX):
+                return _response(await route.handler(Call(self._services, {}, {}, body)))
+            spoiled = await self._spoiled_before(request)
+            if spoiled is not None:
+                return _response(spoiled)
             try:
-                return _response(await self._answer(route, request, body))
+                answer = await self._answer(route, request, body)
             except RefusalError as refusal:
                 return _response(refused(refusal))
+            return _response(await self._spoiled_after(route, request, answer))
 
         return handle
 
@@ -78,6 +96,33 @@ class Gateway:
             raise RefusalError(403, -11, "Content-Type header must be application/json")
         identity = self._identify(request, body, route.permission) if route.permission else None
         return await route.handler(Call(self._services, request.match_info, request.query, body, identity))
+
+    async def _spoiled_before(self, request: web.Request) -> Answer | None:
+        """Return the answer of a fault that keeps the call from being done, if one strikes."""
+        for kind, answer in _REST_FAULTS.items():
+            if self._faults.strike(kind, path=request.path):
+                return answer
+        timeout = self._faults.strike(FaultKind.REST_TIMEOUT, path=request.path)
+        if timeout is None:
+            return None
+        await asyncio.sleep(self._faults.delay(timeout))
+        return _cut(request)
+
+    async def _spoiled_after(self, route: Route, request: web.Request, answer: Answer) -> Answer:
+        """Return the answer to a call that was done, or what a fault makes of it."""
+        if route.cancels and self._faults.strike(FaultKind.CANCEL_ACK_LOST):
+            return _cut(request)
+        if not route.places:
+            return answer
+        if self._faults.strike(FaultKind.PLACE_REPLY_LOST):
+            return _cut(request)
+        if self._faults.strike(FaultKind.PLACE_HTML_400_THOUGH_PLACED):
+            return _BAD_REQUEST
+        if late := self._faults.strike(FaultKind.PLACE_REPLY_LATE):
+            await asyncio.sleep(self._faults.delay(late))
+        if self._faults.strike(FaultKind.EVENTS_BEFORE_REPLY):
+            await self._services.entry.drained()
+        return answer
 
     def _admit(self, request: web.Request) -> bool:
         if self._limiter is None:
@@ -152,6 +197,13 @@ class Gateway:
         socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_FRAME)
         await socket.prepare(request)
         return Connection(socket, request.transport), socket
+
+
+def _cut(request: web.Request) -> Answer:
+    """Cut the connection of a call, so that its answer goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return Answer(500)
 
 
 def _response(answer: Answer) -> web.Response:

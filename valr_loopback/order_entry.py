@@ -11,6 +11,7 @@ from typing import Any
 
 from valr_loopback.errors import RefusalError, invalid_request
 from valr_loopback.exchange import Exchange
+from valr_loopback.faults import FaultKind, FaultPlan
 from valr_loopback.messages import Json
 from valr_loopback.orders import Order
 from valr_loopback.requests import read_cancel, read_limit, read_market, read_modify, read_object
@@ -29,9 +30,10 @@ class CommandQueue:
         self._random = random
         self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
         self._last_due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def submit[Result](self, command: Callable[[], Result]) -> asyncio.Future[Result]:
-        """Queue a command; the future gets its result."""
+    def submit[Result](self, command: Callable[[], Result], extra_delay: float = 0.0) -> asyncio.Future[Result]:
+        """Queue a command; the future gets its result. With an extra delay it comes out of turn, that much later."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
 
@@ -40,31 +42,36 @@ class CommandQueue:
             if not future.done():
                 future.set_result(result)
 
+        if extra_delay:
+            loop.call_later(extra_delay, run)
+            return future
         due = loop.time() + self._random.uniform(*self._delay)
         self._last_due = max(due, self._last_due)
         self._waiting.append((self._last_due, run))
-        if len(self._waiting) == 1:
-            loop.call_at(self._last_due, self._run_due)
+        self._schedule()
         return future
 
+    def _schedule(self) -> None:
+        if self._timer is None and self._waiting:
+            self._timer = asyncio.get_running_loop().call_at(self._waiting[0][0], self._run_due)
+
     def _run_due(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        self._timer = None
+        now = asyncio.get_running_loop().time()
         try:
             while self._waiting and self._waiting[0][0] <= now:
-                self._waiting[0][1]()
-                self._waiting.popleft()
+                self._waiting.popleft()[1]()
         finally:
-            if self._waiting:
-                loop.call_at(self._waiting[0][0], self._run_due)
+            self._schedule()
 
 
 class OrderEntry:
     """Takes requests from the wire to the exchange. What is refused at once raises ``RefusalError``."""
 
-    def __init__(self, exchange: Exchange, queue: CommandQueue) -> None:
+    def __init__(self, exchange: Exchange, queue: CommandQueue, faults: FaultPlan) -> None:
         self._exchange = exchange
         self._queue = queue
+        self._faults = faults
 
     def place_limit(
         self, account_id: str, body: Mapping[str, Any], *, delayed: bool = True
@@ -88,7 +95,15 @@ class OrderEntry:
         request = read_cancel(body)
         self._exchange.listed_pair(request.pair)
         order = self._exchange.order(account_id, request.order_id, request.client_order_id)
-        return order, self._queue.submit(lambda: self._exchange.cancel_request(account_id, request))
+        if self._faults.strike(FaultKind.CANCEL_NEVER_EXECUTED):
+            return order, asyncio.get_running_loop().create_future()
+        late = self._faults.strike(FaultKind.CANCEL_EXECUTED_LATE)
+        delay = self._faults.delay(late) if late else 0.0
+        return order, self._queue.submit(lambda: self._exchange.cancel_request(account_id, request), delay)
+
+    async def drained(self) -> None:
+        """Wait until everything queued so far has been done."""
+        await self._queue.submit(lambda: None)
 
     def cancel_all(self, account_id: str, pair: str = "") -> asyncio.Future[list[Order]]:
         """Take a cancel of everything, of one pair or of all; the future has the cancelled orders."""

@@ -114,9 +114,14 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A verb and path pattern; ``permission`` is what a signed route demands of the key."""
+    """A verb and path pattern; ``permission`` is what a signed route demands of the key.
+
+    ``places`` and ``cancels`` mark the routes of single orders, whose answers faults can spoil.
+    """
 
     verb: str
     path: str
     handler: Handler
     permission: str | None = None
+    places: bool = False
+    cancels: bool = False

@@ -70,15 +70,15 @@ async def _batch(call: Call) -> Answer:
 
 
 ORDER_ROUTES = (
-    Route("POST", "/v1/orders/limit", _placer(OrderEntry.place_limit, wait=False), TRADE),
-    Route("POST", "/v2/orders/limit", _placer(OrderEntry.place_limit, wait=True), TRADE),
-    Route("POST", "/v1/orders/market", _placer(OrderEntry.place_market, wait=False), TRADE),
-    Route("POST", "/v2/orders/market", _placer(OrderEntry.place_market, wait=True), TRADE),
+    Route("POST", "/v1/orders/limit", _placer(OrderEntry.place_limit, wait=False), TRADE, places=True),
+    Route("POST", "/v2/orders/limit", _placer(OrderEntry.place_limit, wait=True), TRADE, places=True),
+    Route("POST", "/v1/orders/market", _placer(OrderEntry.place_market, wait=False), TRADE, places=True),
+    Route("POST", "/v2/orders/market", _placer(OrderEntry.place_market, wait=True), TRADE, places=True),
     Route("POST", "/v1/batch/orders", _batch, TRADE),
     Route("PUT", "/v1/orders/modify", _modify_v1, TRADE),
     Route("PUT", "/v2/orders/modify", _modify_v2, TRADE),
-    Route("DELETE", "/v1/orders/order", _cancel_v1, TRADE),
-    Route("DELETE", "/v2/orders/order", _cancel_v2, TRADE),
+    Route("DELETE", "/v1/orders/order", _cancel_v1, TRADE, cancels=True),
+    Route("DELETE", "/v2/orders/order", _cancel_v2, TRADE, cancels=True),
     Route("DELETE", "/v1/orders", _cancel_all, TRADE),
     Route("DELETE", "/v1/orders/{pair}", _cancel_all, TRADE),
 )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from valr_loopback.account_socket import AccountHub, OrderStatusMode, RefusalStyle
 from valr_loopback.auth import ALL_PERMISSIONS, ApiKey, Keys
 from valr_loopback.exchange import Exchange
+from valr_loopback.faults import Fault, FaultKind, FaultPlan
 from valr_loopback.gateway import Gateway
 from valr_loopback.ledger import ledger
 from valr_loopback.market import STEP_SECONDS, Market
@@ -65,6 +66,7 @@ class LoopbackConfig(BaseModel):
     slippage_band: Decimal = Decimal("0.1")
     socket_idle_seconds: float = Field(default=60, gt=0)
     anonymous_socket_seconds: float = Field(default=900, gt=0)
+    faults: tuple[Fault, ...] | None = None
 
 
 class LoopbackServer:
@@ -83,12 +85,13 @@ class LoopbackServer:
         self.keys = Keys(self.exchange.engine.accounts, Random(f"{seed} keys"))
         self._demo_key = self.add_key(DEMO_ACCOUNT)
         self.data = MarketData(self.exchange)
+        self.faults = FaultPlan(self.config.faults or (), clock, Random(f"{seed} faults"))
         queue = CommandQueue(self.config.engine_delay, Random(f"{seed} queue"))
-        self._services = Services(self.exchange, self.data, OrderEntry(self.exchange, queue), self.keys)
+        self._services = Services(self.exchange, self.data, OrderEntry(self.exchange, queue, self.faults), self.keys)
         self.accounts = AccountHub(
-            self.exchange, self.config.order_status_mode, self.config.refusal_style, self.data.worth
+            self.exchange, self.config.order_status_mode, self.config.refusal_style, self.data.worth, self.faults
         )
-        self.trades = TradeHub(self.data)
+        self.trades = TradeHub(self.data, self.faults)
         self._market = Market(self.exchange, self.data, Random(f"{seed} market")) if self.config.market else None
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -149,6 +152,7 @@ class LoopbackServer:
             self.accounts,
             self.trades,
             RateLimiter() if self.config.rate_limits else None,
+            self.faults,
             idle_seconds=self.config.socket_idle_seconds,
             anonymous_seconds=self.config.anonymous_socket_seconds,
         )
@@ -215,5 +219,13 @@ class LoopbackServer:
                 self.trades.close_buckets(since_ms, now_ms)
                 self.trades.flush_summaries()
                 since_ms = now_ms
+                self._spoil_sockets()
             if ticks % 12 == 0:
                 self.trades.publish_mark_prices()
+
+    def _spoil_sockets(self) -> None:
+        for session in self.accounts.sessions:
+            if self.faults.strike(FaultKind.ACCOUNT_SOCKET_CLOSE):
+                session.connection.abort()
+            elif self.faults.strike(FaultKind.ACCOUNT_SOCKET_SILENT):
+                session.connection.mute()

@@ -7,12 +7,14 @@ from typing import Any
 
 from valr_loopback import events, messages
 from valr_loopback.connection import Connection, read_frame
+from valr_loopback.faults import FaultKind, FaultPlan
 from valr_loopback.market_data import MarketData
 from valr_loopback.messages import Json, encode
 
 DEPTHS = (1, 5, 10, 20, 40, 80)
 _DEPTH_EVENTS = {f"OB_L1_D{depth}_SNAPSHOT": depth for depth in DEPTHS}
 BOOK_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE", "AGGREGATED_ORDERBOOK_UPDATE", *_DEPTH_EVENTS})
+_CHECKED_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE"})
 TRADE_EVENTS = BOOK_EVENTS | {
     "NEW_TRADE",
     "NEW_TRADE_BUCKET",
@@ -80,8 +82,9 @@ class TradeSession:
 class TradeHub:
     """Encodes each change of the market once, for all who subscribed to it, and only if anybody did."""
 
-    def __init__(self, data: MarketData) -> None:
+    def __init__(self, data: MarketData, faults: FaultPlan) -> None:
         self._data = data
+        self._faults = faults
         self._subscribers: dict[tuple[str, str], dict[TradeSession, None]] = {}
         self._changed: dict[str, set[str]] = {"book": set(), "summary": set(), "bucket": set()}
         self._depth_texts: dict[tuple[str, str], str] = {}
@@ -142,8 +145,13 @@ class TradeHub:
 
     def _publish(self, event: str, symbol: str, text: Callable[[], str]) -> None:
         subscribers = self._subscribers.get((event, symbol))
-        if subscribers:
+        if subscribers and not self._faults.strike(FaultKind.DROP_EVENT, event=event):
             encoded = text()
+            if event in _CHECKED_EVENTS:
+                if self._faults.strike(FaultKind.BOOK_GAP, event=event):
+                    return
+                if self._faults.strike(FaultKind.BOOK_BAD_CHECKSUM, event=event):
+                    encoded = with_bad_checksum(encoded)
             for session in subscribers:
                 session.connection.send(encoded)
 
@@ -227,6 +235,13 @@ class TradeHub:
 
     def _mark_price(self, symbol: str) -> str:
         return _wrap("MARK_PRICE_UPDATE", symbol, {"price": self._data.summary(symbol)["markPrice"]})
+
+
+def with_bad_checksum(text: str) -> str:
+    """Return a book frame whose checksum, its last number, is another one."""
+    digits = text.rstrip("}")
+    start = len(digits.rstrip("0123456789"))
+    return f"{digits[:start]}{int(digits[start:]) ^ 1}}}}}"
 
 
 def _wrap(event: str, symbol: str, data: object) -> str:

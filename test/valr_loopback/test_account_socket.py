@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from test.valr_loopback.client import add_rival, limit, running, until
+from valr_loopback import connection
 
 PLACE = "PLACE_LIMIT_ORDER"
 
@@ -325,6 +326,15 @@ async def test_json_and_protocol_pings_keep_the_socket_open():
             await socket.socket.ping()
         assert not socket.socket.closed
         assert socket.kinds().count("PONG") == 5
+
+
+async def test_a_client_that_does_not_read_is_cut_off(server, client, monkeypatch):
+    monkeypatch.setattr(connection, "FRAMES_WAITING_LIMIT", 20)
+    async with client.socket() as socket:
+        await socket.settled()
+        for _ in range(10):  # without a pause in between, so that no frame can leave
+            server.exchange.place_limit(server.account_id, "BTCZAR", "buy", "0.1", "1000000")
+        assert await socket.closed() == 1006
 
 
 async def test_dropping_the_sockets(server, client):

@@ -241,6 +241,24 @@ async def test_market_orders_by_base_and_by_quote(server, client):
     assert (await market(client, "v1", side="SELL", quoteAmount="1000")).status == 202
 
 
+async def test_a_quote_amount_ends_with_what_buys_no_more(server, client):
+    for _ in range(3):
+        server.exchange.place_limit("rival", "BTCZAR", "sell", "0.1", "1900000")
+    reply = await market(client, quoteAmount="380000")
+    row = (await client.call("GET", f"/v1/orders/history/summary/orderid/{reply.json['id']}")).json
+    assert (row["orderStatusType"], row["totalExecutedQuantity"], row["total"]) == ("Filled", "0.2", "380000")
+    short = await market(client, quoteAmount="380000")
+    row = (await client.call("GET", f"/v1/orders/history/summary/orderid/{short.json['id']}")).json
+    assert (row["orderStatusType"], row["totalExecutedQuantity"]) == ("Cancelled", "0.1")
+
+
+async def test_an_order_that_was_queued_when_its_pair_was_deactivated_fails():
+    async with running(engine_delay=(0.1, 0.1)) as (server, client):
+        order_id = (await place(client)).json["id"]
+        server.exchange.set_active("BTCZAR", False)
+        assert (await ended(client, order_id))["failedReason"] == "The given currency pair is not active"
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
@@ -611,6 +629,10 @@ async def test_the_ledger_tells_the_whole_truth(server, client):
     assert row["endedAt"] is not None
     assert [("fee" in trade, "makerReward" in trade) for trade in ledger["trades"]] == [(False, True), (True, False)]
     assert ledger["balances"]["ZAR"]["reserved"] == "10000"
+
+
+def test_a_cancel_in_code_of_an_unknown_order_is_false(server):
+    assert server.exchange.cancel(server.account_id, "unknown") is False
 
 
 def test_an_account_cannot_be_opened_twice(server):

@@ -2,8 +2,10 @@
 
 import sys
 import time
+from random import Random
 
 from valr_loopback.exchange import Exchange
+from valr_loopback.faults import FaultPlan
 from valr_loopback.market_data import MarketData
 from valr_loopback.trade_socket import TradeHub, TradeSession
 
@@ -20,7 +22,7 @@ class Sink:
 
 def crowded(resting, subscribers=1):
     exchange = Exchange(time.time)
-    hub = TradeHub(MarketData(exchange))
+    hub = TradeHub(MarketData(exchange), FaultPlan((), time.time, Random(1)))
     for number in range(20):
         exchange.open_account(f"crowd-{number}", {"ZAR": 10**12, "BTC": 10**6})
     for number in range(resting // 2):
