@@ -7,6 +7,7 @@ that is gone, and its orders are handed to the next connector of the same accoun
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import IO
 
 COMPACT_AFTER_LINES = 10_000
+
+_ADDED = re.compile(r"\+ (\S+) (\S+) (\d+(?:\.\d+)?)\n")
+_REMOVED = re.compile(r"- (\S+)\n")
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class OrderJournal:
     def _lock_abandoned(self, folder: Path) -> list[IO[str]]:
         files: list[IO[str]] = []
         for path in sorted(folder.glob(f"{self._prefix}*.journal")):
-            file = path.open("r+", encoding="utf-8")
+            file = path.open("r+", encoding="utf-8", errors="replace")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -127,10 +131,9 @@ class OrderJournal:
 def _read_entries(lines: IO[str]) -> list[JournalEntry]:
     entries: dict[str, JournalEntry] = {}
     for line in lines:
-        fields = line.split()
-        # A line cut short by a crash of the machine names no order that could have been sent after it.
-        if len(fields) == 4 and fields[0] == "+" and line.endswith("\n"):
-            entries[fields[1]] = JournalEntry(fields[1], fields[2], float(fields[3]))
-        elif len(fields) == 2 and fields[0] == "-":
-            entries.pop(fields[1], None)
+        # A line cut short or spoilt by a crash of the machine names no order that could have been sent after it.
+        if added := _ADDED.fullmatch(line):
+            entries[added[1]] = JournalEntry(added[1], added[2], float(added[3]))
+        elif removed := _REMOVED.fullmatch(line):
+            entries.pop(removed[1], None)
     return list(entries.values())
