@@ -274,7 +274,7 @@ def test_connectors_do_not_share_a_session() -> None:
     ("domain", "url", "rest", "websocket"),
     [
         ("valr", None, "https://api.valr.com", "wss://api.valr.com"),
-        ("valr", "http://elsewhere", "https://api.valr.com", "wss://api.valr.com"),
+        ("valr", "http://elsewhere/", "http://elsewhere", "ws://elsewhere"),
         ("valr_loopback", None, "http://127.0.0.1:8675", "ws://127.0.0.1:8675"),
         ("valr_loopback", "", "http://127.0.0.1:8675", "ws://127.0.0.1:8675"),
         ("valr_loopback", "http://127.0.0.1:1/", "http://127.0.0.1:1", "ws://127.0.0.1:1"),
