@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hummingbot.connector.exchange.valr.valr_order_book import (
@@ -26,6 +26,9 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
 )
 
 from .reference_books import SIDES, Entry, ReferenceLevels, ReferenceOrders, documented_checksum
+
+# A busy machine is no finding.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "checksum.json").read_text())
 
@@ -55,6 +58,7 @@ def test_books_accept_the_checksum_vectors(vector: dict[str, Any]) -> None:
 levels_of_a_side = st.lists(st.tuples(st.from_regex(r"[0-9]{1,9}", fullmatch=True), st.just("1")), max_size=40)
 
 
+@unhurried
 @given(levels_of_a_side, levels_of_a_side)
 def test_checksum_is_the_documented_one(bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> None:
     tokens = [[":".join(level) for level in side[:25]] for side in (bids, asks)]
@@ -96,6 +100,7 @@ level_changes = st.tuples(
 )
 
 
+@unhurried
 @given(st.lists(level_changes, max_size=3), st.lists(level_changes, max_size=12))
 def test_l1_session_stays_equal_to_the_exchange(start: list[Any], changes: list[Any]) -> None:
     exchange, book, follower = ReferenceLevels("BTCZAR"), L1Book(), Follower()
@@ -109,6 +114,7 @@ def test_l1_session_stays_equal_to_the_exchange(start: list[Any], changes: list[
     assert book.verified
 
 
+@unhurried
 @given(st.lists(level_changes, min_size=1, max_size=12), st.data())
 def test_l1_loss_never_goes_unnoticed(changes: list[Any], data: st.DataObject) -> None:
     exchange, book = ReferenceLevels("BTCZAR"), L1Book()
@@ -126,6 +132,7 @@ def test_l1_loss_never_goes_unnoticed(changes: list[Any], data: st.DataObject) -
     assert book.snapshot() == BookChange(True, *exchange.rows())
 
 
+@unhurried
 @given(st.lists(level_changes, max_size=12))
 def test_aggregated_session_shows_the_exchanges_top(changes: list[Any]) -> None:
     exchange, book, follower = ReferenceLevels("BTCZAR"), AggregatedBook(), Follower()
@@ -144,6 +151,7 @@ order_entries = st.one_of(
 order_updates = st.lists(order_entries, max_size=30)
 
 
+@unhurried
 @given(order_updates, st.lists(order_updates, max_size=8))
 def test_full_session_stays_equal_to_the_exchange(start: list[Entry], updates: list[list[Entry]]) -> None:
     exchange, book, follower = ReferenceOrders("BTCZAR"), FullBook(), Follower()
