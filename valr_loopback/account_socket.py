@@ -119,7 +119,7 @@ class AccountSession:
             self._error("Invalid message - Invalid JSON")
             return
         for subscription in subscriptions:
-            event = subscription.get("event") if isinstance(subscription, dict) else None
+            event = str(subscription.get("event")) if isinstance(subscription, dict) else None
             if event in ACCOUNT_EVENTS:
                 apply(event)
                 self._say({"type": answer, "message": event})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
-from sortedcontainers import SortedDict  # type: ignore[import-untyped]
+from sortedcontainers import SortedDict  # type: ignore[import-untyped, unused-ignore]
 
 from valr_loopback.decimals import ZERO, percentage, to_text
 from valr_loopback.messages import Json

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
-import yaml  # type: ignore[import-untyped]
+import yaml  # type: ignore[import-untyped, unused-ignore]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from valr_loopback.times import Clock

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sortedcontainers import SortedDict  # type: ignore[import-untyped]
+from sortedcontainers import SortedDict  # type: ignore[import-untyped, unused-ignore]
 
 from valr_loopback.decimals import ROUNDING, ZERO, to_text, truncate
 from valr_loopback.orders import Order, Side

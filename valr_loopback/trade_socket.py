@@ -62,7 +62,8 @@ class TradeSession:
         fields = subscription if isinstance(subscription, dict) else {}
         event = str(fields.get("event"))
         wanted = fields.get("pairs")
-        names = [str(name).upper() for name in (self._hub.symbols() if wanted is None else wanted)]
+        listed = wanted if isinstance(wanted, list) else []
+        names = [str(name).upper() for name in (self._hub.symbols() if wanted is None else listed)]
         valid = [name for name in names if self._hub.offers(event, name)]
         for name in names:
             if name not in valid:

@@ -29,6 +29,7 @@ times_in_force = st.sampled_from(["GTC", "GTC", "GTC", "IOC", "FOK"])
 limits = st.tuples(st.just("limit"), users, symbols, sides, offsets, sizes, st.booleans(), times_in_force)
 markets = st.tuples(st.just("market"), users, symbols, sides, sizes, st.booleans())
 cancels = st.tuples(st.just("cancel"), users, st.integers(0, 30))
+toggles = st.tuples(st.just("toggle"), symbols)
 cancels_of_all = st.tuples(st.just("cancel_all"), users)
 modifies = st.tuples(
     st.just("modify"),
@@ -39,7 +40,9 @@ modifies = st.tuples(
     st.booleans(),
     st.sampled_from(list(MatchStrategy)),
 )
-commands = st.lists(st.one_of(limits, limits, limits, markets, cancels, cancels_of_all, modifies), max_size=40)
+commands = st.lists(
+    st.one_of(limits, limits, limits, markets, cancels, cancels_of_all, modifies, modifies, toggles), max_size=40
+)
 
 
 class World:
@@ -81,7 +84,7 @@ class World:
         try:
             getattr(self, command[0])(*command[1:])
         except RefusalError as refusal:
-            if refusal.code not in (-12007, -39):
+            if refusal.code not in (-12007, -39, -32):
                 raise
 
     def limit(self, user, symbol, side, offset, size, post_only, time_in_force) -> None:
@@ -106,6 +109,11 @@ class World:
     def cancel_all(self, user) -> None:
         self.exchange.cancel_all(user)
         assert not self.exchange.open_orders(user)
+
+    def toggle(self, symbol) -> None:
+        active = self.exchange.engine.pairs[symbol].active
+        self.exchange.set_active(symbol, not active)
+        assert not active or not self.exchange.engine.books[symbol].order_count
 
     def modify(self, user, index, offset, size, total, strategy) -> None:
         orders = self.exchange.open_orders(user)
