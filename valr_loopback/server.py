@@ -156,7 +156,10 @@ class LoopbackServer:
             idle_seconds=self.config.socket_idle_seconds,
             anonymous_seconds=self.config.anonymous_socket_seconds,
         )
-        control = (Route("GET", "/loopback/ledger", self._ledger),)
+        control = (
+            Route("GET", "/loopback/ledger", self._ledger),
+            Route("DELETE", "/loopback/account-sockets", self._cut_account_sockets),
+        )
         app = gateway.application([*PUBLIC_ROUTES, *ACCOUNT_ROUTES, *ORDER_ROUTES, *control])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -194,6 +197,11 @@ class LoopbackServer:
 
     async def _ledger(self, call: Call) -> Answer:
         return ok(ledger(self.exchange, self.account_id))
+
+    async def _cut_account_sockets(self, call: Call) -> Answer:
+        count = len(self.accounts.sessions)
+        await self.drop_account_sockets()
+        return ok({"cut": count})
 
     async def _run_market(self, market: Market) -> None:
         symbols = market.symbols
