@@ -137,7 +137,9 @@ class Demo:
         self.has_started = True
         if self.bot.engine() is None:
             self.home_faults.append("no process of Hummingbot's engine was found after hbot start")
-        self.screen.say(f"The bot trades after {time.monotonic() - begun:.0f} s of setting up.")
+        self.screen.say(
+            f"The bot trades after {time.monotonic() - begun:.0f} s of setting up. Times: {demo_view.TIMES}."
+        )
         await self._show(self.watch, self.watching)
         self.screen.say("hbot stop")
         await self.bot.hbot("stop")
@@ -275,6 +277,8 @@ async def run_demo(seconds: float, seed: int, cut: bool, screen: Screen) -> int:
         finally:
             code = await _settle(demo) or code
     demo.show_summary()
+    if code == INTERRUPTED and demo.verdicts:
+        screen.say("The run was interrupted: what it had no time to prove counts as broken.")
     broken = [verdict for verdict in demo.verdicts if not verdict.held]
     return 1 if broken else code
 

@@ -14,6 +14,8 @@ from hummingbot_valr.demo_promises import Verdict, in_milliseconds
 from hummingbot_valr.demo_times import Spread, cancel_samples, place_samples, to_exchange, to_knowledge
 from hummingbot_valr.demo_watch import Watch
 
+TIMES = "median / 95 %, from the strategy's decision on"
+
 _SHOWN_FILLS = 5
 _COLOURS = {"buy": "green", "sell": "red"}
 
@@ -24,8 +26,8 @@ def live_view(watch: Watch, title: str, currencies: Sequence[str]) -> Renderable
     rows.add_row("[b]book[/b]", _book(watch))
     rows.add_row("[b]balances[/b]", _balances(watch, currencies))
     rows.add_row("[b]orders[/b]", counts(watch))
-    for name, text in _times(watch):
-        rows.add_row(f"[b]{name}[/b]", text)
+    for name, done, known in _times(watch):
+        rows.add_row(f"[b]{name}[/b]", f"done by the exchange {done}, known to the bot {known} ({TIMES})")
     orders = _table("our live orders, by the exchange's ledger", "side", "price", "amount", "filled")
     for order in sorted(_live(watch), key=lambda order: order.price, reverse=True):
         orders.add_row(_side(order.side), f"{order.price:f}", f"{order.quantity:f}", f"{order.filled:f}")
@@ -37,7 +39,7 @@ def live_view(watch: Watch, title: str, currencies: Sequence[str]) -> Renderable
 
 def plain_line(watch: Watch) -> str:
     """Say the same in one line."""
-    times = "; ".join(f"{name} {text}" for name, text in _times(watch))
+    times = "; ".join(f"{name} {done}, known {known}" for name, done, known in _times(watch))
     return f"{_book(watch)} | {counts(watch)} | {times or 'no times yet'}"
 
 
@@ -83,21 +85,17 @@ def _balances(watch: Watch, currencies: Sequence[str]) -> str:
     )
 
 
-def _times(watch: Watch) -> list[tuple[str, str]]:
-    rows = []
-    for name, samples in (
-        ("place", place_samples(watch.ledger, watch.log)),
-        ("cancel", cancel_samples(watch.ledger, watch.log)),
-    ):
-        done, known = to_exchange(samples.values()), to_knowledge(samples.values())
-        if done is not None:
-            rows.append((name, _time(done, known)))
-    return rows
+def _times(watch: Watch) -> list[tuple[str, str, str]]:
+    samples = {"place": place_samples(watch.ledger, watch.log), "cancel": cancel_samples(watch.ledger, watch.log)}
+    return [
+        (name, _milliseconds(to_exchange(each.values())), _milliseconds(to_knowledge(each.values())))
+        for name, each in samples.items()
+        if each
+    ]
 
 
-def _time(done: Spread, known: Spread | None) -> str:
-    known_text = f", known to the bot {in_milliseconds(known)}" if known is not None else ""
-    return f"strategy's decision -> done by the exchange {in_milliseconds(done)}{known_text} (median / 95 %)"
+def _milliseconds(times: Spread | None) -> str:
+    return "not yet" if times is None else in_milliseconds(times)
 
 
 def _live(watch: Watch) -> list[LedgerOrder]:
