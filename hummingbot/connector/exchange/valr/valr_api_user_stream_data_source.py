@@ -110,9 +110,10 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await self._open_for_business(assistant)
             try:
                 await self._read_and_watch(assistant, output)
-            finally:
+            except ConnectionError:
                 if subscribed_at is not None and time.monotonic() - subscribed_at < SUBSCRIBE_SUSPICION:
                     self._suspect_subscribe()
+                raise
         finally:
             self._order_entry.socket_closed()
             self._ws_assistant = None
@@ -192,6 +193,9 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))
 
     async def _process_event_message(self, event_message: Any, queue: asyncio.Queue[Any]) -> None:
+        if event_message is None:
+            # Hummingbot's connection makes this of the frame that closes the socket from our side.
+            return
         self._last_frame_time = time.time()
         self._order_entry.socket_heard()
         kind = event_message.get("type") if isinstance(event_message, Mapping) else None
