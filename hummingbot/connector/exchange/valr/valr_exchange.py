@@ -401,9 +401,10 @@ class ValrExchange(ExchangePyBase):
                 price=order.price,
             )
         except ValrUnknownOutcomeError as error:
-            self.logger().warning(
-                f"It is not known yet whether VALR has order {order.client_order_id}: {error}; looking it up"
-            )
+            if self._keeper.is_in_doubt(order.client_order_id):
+                self.logger().warning(
+                    f"It is not known yet whether VALR has order {order.client_order_id}: {error}; looking it up"
+                )
             return ""
         return order_id
 

@@ -268,6 +268,10 @@ class OrderKeeper:
         )
         return accepted.order_id
 
+    def is_in_doubt(self, client_order_id: str) -> bool:
+        """Whether nothing has proven yet what became of a placement."""
+        return self._lifecycle.is_in_doubt(client_order_id)
+
     def fail(self, client_order_id: str, error: Exception | None) -> None:
         """An order was refused, or never sent."""
         self._publish_soon(
@@ -312,7 +316,8 @@ class OrderKeeper:
                 self._logger().error(f"Failed to cancel order {identifier}: {error}")
             await self._publish(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
         except ValrUnknownOutcomeError as error:
-            self._logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
+            if not self._lifecycle.is_proven_gone(identifier):
+                self._logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
             await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
         except (ValrNotSentError, ValrRateLimitedError) as error:
             self._logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")

@@ -282,6 +282,11 @@ class OrderLifecycle:
             return ended is not None and ended.proven_end
         return record.ending is not None
 
+    def is_in_doubt(self, client_order_id: str) -> bool:
+        """Whether nothing has proven yet what became of a placement."""
+        record = self._records.get(client_order_id)
+        return record is not None and not record.proven_open and record.ending is None
+
     def next_due(self) -> float | None:
         """When :meth:`due` will next have something to wish for, None if nothing is pending."""
         times = [
@@ -566,7 +571,7 @@ class OrderLifecycle:
 
     def _notice_not_found(self, record: _Record, now: float) -> list[Outcome]:
         last = record.not_found_notice_at
-        if last is not None and now - last < NOT_FOUND_NOTICE_INTERVAL:
+        if record.misses < MISSES_NEEDED or (last is not None and now - last < NOT_FOUND_NOTICE_INTERVAL):
             return []
         record.not_found_notice_at = now
         return [

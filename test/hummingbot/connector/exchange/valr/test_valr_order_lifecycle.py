@@ -225,6 +225,14 @@ def test_a_doubtful_placement_is_looked_up_with_patience_and_never_failed_early(
     assert desk.stages == [Stage.OPEN]
 
 
+def test_a_placement_is_in_doubt_until_something_proves_it() -> None:
+    desk = Desk()
+    assert desk.lifecycle.is_in_doubt(CID)
+    desk.event(report("Placed"))
+    assert not desk.lifecycle.is_in_doubt(CID)
+    assert not desk.lifecycle.is_in_doubt("x")
+
+
 def test_a_placement_that_never_appears_is_cancelled_for_certainty_and_then_failed_unproven() -> None:
     desk = Desk()
     desk.lifecycle.placement_doubtful(CID, desk.now)
