@@ -378,3 +378,19 @@ async def test_a_restart_greets_with_what_is_still_open():
                 lambda frames: [f["data"][0] for f in frames if f["type"] == "OPEN_ORDERS_UPDATE"]
             )
             assert row["customerOrderId"] == "stays"
+
+
+async def test_the_sockets_can_be_cut_over_a_control_route(client):
+    async with client.socket() as socket, client.socket("/ws/trade") as other:
+        await socket.settled()
+        assert (await client.call("DELETE", "/loopback/account-sockets", sign=False)).json == {"cut": 1}
+        assert await socket.closed() == 1006
+        await other.settled()
+
+
+async def test_commands_have_no_limit_when_limits_are_off():
+    async with running(rate_limits=False) as (_, client), client.socket() as socket:
+        for number in range(401):
+            await socket.send({"type": PLACE, "payload": limit(quantity="0"), "clientMsgId": str(number)})
+        await socket.until(lambda frames: any(frame.get("clientMsgId") == "400" for frame in frames))
+        assert "RATE_LIMIT_EXCEEDED" not in socket.kinds()
