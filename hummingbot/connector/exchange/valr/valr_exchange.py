@@ -304,7 +304,7 @@ class ValrExchange(ExchangePyBase):
         try:
             server_time = await self._rest.server_time()
         except (ValrRequestError, ValueError) as error:
-            self.logger().warning(f"VALR's clock could not be read ({error}); the last known difference stays in use.")
+            self._warn(f"VALR's clock could not be read ({error}); the last known difference stays in use.", "clock")
             return
         middle = (before + self._time_synchronizer._current_seconds_counter()) / 2
         self._time_synchronizer.add_time_offset_ms_sample((server_time - middle) * 1000)
@@ -557,6 +557,13 @@ class ValrExchange(ExchangePyBase):
         return [self._trade_update(order, trade) for trade in trades if trade.order_id == order.exchange_order_id]
 
     # --- Balances and fees --------------------------------------------------------------------------------------------
+    async def _update_all_balances(self) -> None:
+        """Refresh the balances; trouble is one line now and then, where the base logs a traceback each time."""
+        try:
+            await self._update_balances()
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"The balances could not be updated: {error}", "balances")
+
     async def _update_balances(self) -> None:
         asked_at = time.monotonic()
         rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
