@@ -322,6 +322,11 @@ class OrderKeeper:
         except (ValrNotSentError, ValrRateLimitedError) as error:
             self._logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
             await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
+        except asyncio.CancelledError:
+            # The caller gave up while it was under way: it may have been executed or not.
+            self._lifecycle.cancel_doubtful(identifier, now())
+            self._work.set()
+            raise
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the cancel must go on being seen to
             self._logger().exception(f"Failed to cancel order {identifier} for an unexpected reason: {error}")
             await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
@@ -385,6 +390,11 @@ class OrderKeeper:
             self._warn(f"Order {identifier} could not be looked up: {error}", "lookup")
             await self._publish(self._lifecycle.lookup_failed(identifier, time.monotonic()))
             return True
+        except BaseException:
+            # Whatever went wrong, or whoever gave up: the lookup is no longer under way.
+            self._lifecycle.lookup_failed(identifier, time.monotonic())
+            self._work.set()
+            raise
         if report is None:
             self._count_not_found(identifier)
             await self._publish(self._lifecycle.not_found(identifier, time.monotonic()))
