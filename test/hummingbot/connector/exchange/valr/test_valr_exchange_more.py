@@ -1,0 +1,1157 @@
+"""``ValrExchange`` beyond the conformance suite: construction, rules, fees, balances, placing, cancelling, prices.
+
+VALR's REST is played by a server on this machine; nothing of the connector is replaced.
+"""
+
+import asyncio
+import inspect
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import hummingbot
+from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
+from hummingbot.connector.exchange.valr import valr_order_entry, valr_order_lifecycle
+from hummingbot.connector.exchange.valr.valr_auth import sign
+from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange.valr.valr_utils import ValrConfigMap, ValrLoopbackConfigMap
+from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
+from hummingbot.core.data_type.cancellation_result import CancellationResult
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
+from hummingbot.core.data_type.trade_fee import DeductedFromReturnsTradeFee, TokenAmount
+from hummingbot.core.event.event_logger import EventLogger
+from hummingbot.core.event.events import MarketEvent
+from hummingbot.core.network_iterator import NetworkStatus
+
+PAIR = "ETH-ZAR"
+SYMBOL = "ETHZAR"
+KEY = "key"
+SECRET = "4961b74efac86b25cce8fbe4c9811c4c7a787b7a5996660afcc2e287ad864363"
+SAMPLES = Path(__file__).parent / "samples"
+
+PAIRS, ORDER_TYPES = "/v1/public/pairs", "/v1/public/ordertypes"
+TIME, SUMMARY = "/v1/public/time", "/v1/public/marketsummary"
+BALANCES, FEES = "/v1/account/balances?excludeZeroBalances=true", "/v1/account/fees/trade"
+LIMIT, MARKET, CANCEL = "/v2/orders/limit", "/v2/orders/market", "/v2/orders/order"
+OPEN_ORDERS, TRADES = "/v1/orders/open", f"/v1/account/{SYMBOL}/tradehistory?skip=0&limit=100"
+ORDER_ID = "14ed7fbc-272e-4bac-a4f9-7ec8df36df34"
+
+Handler = Callable[["Request"], Any]
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+class Request:
+    """One request as VALR sees it."""
+
+    def __init__(self, method: str, path: str, headers: dict[str, str], text: str) -> None:
+        self.method, self.path, self.headers, self.text = method, path, headers, text
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def is_signed_rightly(self) -> bool:
+        stamp = int(self.headers["X-VALR-TIMESTAMP"])
+        return self.headers["X-VALR-SIGNATURE"] == sign(SECRET, stamp, self.method, self.path, self.text)
+
+
+class Valr:
+    """VALR's REST: one answer a path (a body, a status with a body, or a function of the request)."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {
+            PAIRS: sample("rest-public-pairs"),
+            ORDER_TYPES: sample("rest-public-ordertypes"),
+            TIME: lambda _: {"epochTime": int(time.time()), "time": f"{_iso_now()}"},
+            OPEN_ORDERS: [],
+            TRADES: [],
+        }
+        self.requests: list[Request] = []
+        self.url = ""
+
+    async def __aenter__(self) -> "Valr":
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._serve)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _serve(self, received: web.Request) -> web.Response:
+        request = Request(received.method, received.path_qs, dict(received.headers), await received.text())
+        self.requests.append(request)
+        answer = self.answers.get(request.path, (400, {"code": -1, "message": "Invalid Order. "}))
+        if "/history/detail/" in request.path and request.path not in self.answers:
+            answer = []
+        if callable(answer):
+            answer = answer(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        status, body = answer if isinstance(answer, tuple) else (200, answer)
+        return web.Response(status=status, text=body if isinstance(body, str) else json.dumps(body))
+
+    def sent(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path == path]
+
+
+def _iso_now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z"
+
+
+def refusal(code: int, message: str, status: int = 400) -> tuple[int, dict[str, Any]]:
+    return status, {"code": code, "message": message}
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path) -> Iterator[Path]:
+    before = hummingbot.prefix_path(), hummingbot._data_path
+    hummingbot.set_prefix_path(str(tmp_path))
+    hummingbot.set_data_path(None)
+    yield tmp_path / "data"
+    hummingbot.set_prefix_path(before[0])
+    hummingbot.set_data_path(before[1])
+
+
+@pytest.fixture
+def idle_loop() -> Iterator[None]:
+    """A thread's current loop that does not run: Hummingbot's own trackers ask for one when they are built."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    assert not asyncio.all_tasks(loop)
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+EVENTS = {
+    MarketEvent.BuyOrderCreated: "created",
+    MarketEvent.SellOrderCreated: "created",
+    MarketEvent.OrderFilled: "filled",
+    MarketEvent.OrderCancelled: "cancelled",
+    MarketEvent.OrderFailure: "failed",
+    MarketEvent.BuyOrderCompleted: "completed",
+    MarketEvent.SellOrderCompleted: "completed",
+}
+
+
+class World:
+    """A connector in front of VALR, and everything it told."""
+
+    def __init__(self, valr: Valr, **options: Any) -> None:
+        self.valr = valr
+        self.exchange = ValrExchange(
+            KEY, SECRET, valr_url=valr.url, domain="valr_loopback", trading_pairs=[PAIR], **options
+        )
+        self.exchange._set_current_timestamp(1640780000)
+        self.loggers = {event: EventLogger() for event in EVENTS}
+        for event, logger in self.loggers.items():
+            self.exchange.add_listener(event, logger)
+
+    def told(self, kind: str) -> list[Any]:
+        return [told for event, logger in self.loggers.items() if EVENTS[event] == kind for told in logger.event_log]
+
+    async def hears(self, *frames: Any) -> None:
+        """The account socket brings frames; return when they are processed."""
+        frame_queue: asyncio.Queue[Any] = asyncio.Queue()
+        self.exchange._user_stream_tracker._user_stream = frame_queue
+        for frame in frames:
+            frame_queue.put_nowait(frame)
+        listener = asyncio.create_task(self.exchange._user_stream_event_listener())
+        await until(frame_queue.empty)
+        await asyncio.sleep(0)
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+
+    def track(self, client_order_id: str = "HBOTB1", order_id: str | None = ORDER_ID, **fields: Any) -> InFlightOrder:
+        values = {"amount": Decimal("1"), "price": Decimal("10000"), "order_type": OrderType.LIMIT, **fields}
+        values = {"trading_pair": PAIR, "trade_type": TradeType.BUY, **values}
+        self.exchange.start_tracking_order(order_id=client_order_id, exchange_order_id=order_id, **values)
+        return self.exchange.in_flight_orders[client_order_id]
+
+    async def placed(self) -> str:
+        """Return the id of a resting limit order."""
+        self.valr.answers[LIMIT] = (201, {"id": ORDER_ID})
+        identifier = self.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: self.told("created"))
+        return identifier
+
+
+@asynccontextmanager
+async def world(*, rules: bool = True, **options: Any) -> AsyncIterator[World]:
+    async with Valr() as valr:
+        place = World(valr, **options)
+        if rules:
+            await place.exchange._update_trading_rules()
+        before = asyncio.all_tasks()
+        try:
+            yield place
+        finally:
+            await place.exchange.stop_network()
+            await place.exchange._web_assistants_factory.close()
+            await until(lambda: asyncio.all_tasks() <= before | {asyncio.current_task()})
+
+
+async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - conditions look into both sides of a real socket
+            await asyncio.sleep(0.002)
+
+
+def state(word: str, remaining: str = "1", client_order_id: str = "HBOTB1", **fields: Any) -> dict[str, Any]:
+    return {
+        "orderId": ORDER_ID,
+        "orderStatusType": word,
+        "currencyPair": SYMBOL,
+        "originalPrice": "10000",
+        "remainingQuantity": remaining,
+        "originalQuantity": "1",
+        "orderSide": "buy",
+        "orderType": "limit",
+        "failedReason": "",
+        "orderUpdatedAt": "2025-07-17T08:47:05.537Z",
+        "customerOrderId": client_order_id,
+        **fields,
+    }
+
+
+def trade(trade_id: str = "t1", quantity: str = "1", **fields: Any) -> dict[str, Any]:
+    row = {
+        "price": "10000",
+        "quantity": quantity,
+        "currencyPair": SYMBOL,
+        "tradedAt": "2025-10-28T07:13:21.635Z",
+        "side": "buy",
+        "id": trade_id,
+        "orderId": ORDER_ID,
+    }
+    return {**row, **fields}
+
+
+def status_path(order_id: str = ORDER_ID) -> str:
+    return f"/v1/orders/{SYMBOL}/orderid/{order_id}"
+
+
+def journals(folder: Path) -> list[str]:
+    return [path.read_text() for path in folder.glob("*.journal")]
+
+
+def texts(caplog: pytest.LogCaptureFixture, part: str, level: int = 0) -> list[str]:
+    return [each.getMessage() for each in caplog.records if part in each.getMessage() and each.levelno >= level]
+
+
+# --- Construction -----------------------------------------------------------------------------------------------------
+def test_everything_is_taken_by_keyword_with_the_agreed_defaults() -> None:
+    parameters = inspect.signature(ValrExchange).parameters
+    agreed = {
+        "valr_url": None,
+        "balance_asset_limit": None,
+        "rate_limits_share_pct": Decimal("100"),
+        "trading_pairs": None,
+        "trading_required": True,
+        "domain": "valr",
+        "connector_configuration": None,
+    }
+    assert {name: parameters[name].default for name in agreed} == agreed
+    assert {"valr_api_key", "valr_api_secret"} < set(parameters)
+    options = {"valr_sub_account_id", "valr_order_entry", "valr_book_feed", "valr_cancel_on_disconnect"}
+    assert options < set(parameters)
+
+
+@pytest.mark.usefixtures("idle_loop")
+@pytest.mark.parametrize("domain", ["valr", "valr_loopback"])
+def test_built_outside_a_loop_without_keys_and_without_touching_anything(
+    domain: str, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: Any) -> None:
+        raise AssertionError("a connection was made")
+
+    monkeypatch.setattr("socket.socket.connect", forbidden)
+    exchange = ValrExchange(valr_api_key="", valr_api_secret="", trading_pairs=[PAIR], domain=domain)
+    assert (exchange.name, exchange.domain, exchange.trading_pairs) == (domain, domain, [PAIR])
+    assert not exchange.authenticator.has_keys
+    assert not data_folder.exists()
+
+
+async def test_built_inside_a_running_loop_it_starts_nothing() -> None:
+    before = asyncio.all_tasks()
+    ValrExchange(KEY, SECRET)
+    assert asyncio.all_tasks() == before
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, ConnectorSetting]:
+    known: dict[str, ConnectorSetting] = AllConnectorSettings.create_connector_settings()
+    return known
+
+
+@pytest.mark.parametrize(
+    ("name", "rest", "socket"),
+    [
+        ("valr", "https://api.valr.com", "wss://api.valr.com"),
+        ("valr_loopback", "http://127.0.0.1:8675", "ws://127.0.0.1:8675"),
+    ],
+)
+@pytest.mark.usefixtures("idle_loop")
+def test_hummingbot_builds_it_without_keys(
+    settings: dict[str, ConnectorSetting], name: str, rest: str, socket: str
+) -> None:
+    exchange = settings[name].non_trading_connector_instance_with_default_configuration([PAIR])
+    assert isinstance(exchange, ValrExchange)
+    assert (exchange.name, exchange.trading_pairs, exchange.is_trading_required) == (name, [PAIR], False)
+    assert (exchange._endpoints.rest_url, exchange._endpoints.websocket_url) == (rest, socket)
+
+
+@pytest.mark.parametrize("name", ["valr", "valr_loopback"])
+@pytest.mark.usefixtures("idle_loop")
+def test_hummingbot_builds_it_with_keys_and_options(settings: dict[str, ConnectorSetting], name: str) -> None:
+    configuration = {
+        "valr": ValrConfigMap(valr_api_key=KEY, valr_api_secret=SECRET, sub_account_id="909", order_entry="rest"),
+        "valr_loopback": ValrLoopbackConfigMap(
+            valr_loopback_api_key=KEY, valr_loopback_api_secret=SECRET, sub_account_id="909", order_entry="rest"
+        ),
+    }[name]
+    setting = settings[name]._replace(config_keys=configuration)
+    keys = {f"{name}_api_key": KEY, f"{name}_api_secret": SECRET}
+    if name == "valr_loopback":
+        keys["valr_loopback_url"] = "http://127.0.0.1:1234"
+    exchange = ValrExchange(**setting.conn_init_parameters([PAIR], trading_required=True, api_keys=keys))
+    assert exchange.name == name
+    assert exchange.authenticator.has_keys
+    assert exchange.is_trading_required
+    assert (exchange._options.sub_account_id, exchange._options.order_entry) == ("909", "rest")
+    assert exchange._options.book_feed == "l1"
+    if name == "valr_loopback":
+        assert exchange._endpoints.websocket_url == "ws://127.0.0.1:1234"
+    headers = exchange.authenticator.headers("GET", "/v1/orders/open")
+    assert headers["X-VALR-SUB-ACCOUNT-ID"] == "909"
+
+
+@pytest.mark.usefixtures("idle_loop")
+def test_a_keyword_wins_over_the_configuration() -> None:
+    configuration = SimpleNamespace(order_entry="rest", book_feed="full", sub_account_id="1", cancel_on_disconnect=True)
+    exchange = ValrExchange(
+        connector_configuration=configuration, valr_order_entry="websocket", valr_cancel_on_disconnect=False
+    )
+    assert exchange._options.model_dump() == {
+        "order_entry": "websocket",
+        "book_feed": "full",
+        "sub_account_id": "1",
+        "cancel_on_disconnect": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("valr_order_entry", "fax", "order_entry"),
+        ("valr_book_feed", "l7", "book_feed"),
+        ("valr_sub_account_id", "main", "sub_account_id"),
+        ("valr_cancel_on_disconnect", "perhaps", "cancel_on_disconnect"),
+    ],
+)
+def test_a_wrong_option_is_refused_by_name(option: str, value: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        ValrExchange(**{option: value})
+
+
+def test_an_option_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TypeError, match="valr_orderentry"):
+        ValrExchange(valr_orderentry="rest")
+
+
+@pytest.mark.usefixtures("idle_loop")
+def test_the_secret_is_in_no_description() -> None:
+    exchange = ValrExchange(KEY, SECRET)
+    for each in (exchange, exchange.authenticator, exchange._options):
+        assert SECRET not in repr(each)
+
+
+# --- Pairs and rules --------------------------------------------------------------------------------------------------
+def rows(*rows_of_pairs: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    eth = sample("rest-public-pairs")[0]
+    content = [{**eth, **row} for row in rows_of_pairs]
+    return content, [{"currencyPair": row["symbol"], "orderTypes": ["LIMIT"]} for row in content]
+
+
+async def test_rules_are_exact() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[ORDER_TYPES] = [
+            {"currencyPair": symbol, "orderTypes": ["LIMIT_POST_ONLY", "LIMIT", "MARKET"]}
+            for symbol in ("ETHZAR", "BNBUSDC", "SHIBUSDC")
+        ]
+        await place.exchange._update_trading_rules()
+        rules = place.exchange.trading_rules
+    assert set(rules) == {"ETH-ZAR", "BNB-USDC", "SHIB-USDC"}
+    figures = {
+        pair: [
+            rule.min_price_increment,
+            rule.min_base_amount_increment,
+            rule.min_order_size,
+            rule.max_order_size,
+            rule.min_notional_size,
+        ]
+        for pair, rule in rules.items()
+    }
+    texts_of = {
+        "ETH-ZAR": ["1", "0.00000001", "0.0002", "69.21", "10"],
+        # The step is finer or coarser than the minimum, never taken from it.
+        "BNB-USDC": ["0.1", "0.0001", "0.0008", "80", "0.52"],
+        "SHIB-USDC": ["0.00000001", "1", "44600", "2750000000", "0.59"],
+    }
+    assert figures == {pair: list(map(Decimal, numbers)) for pair, numbers in texts_of.items()}
+    assert place.exchange.quantize_order_amount("ETH-ZAR", Decimal("0.123456789")) == Decimal("0.12345678")
+    assert place.exchange.quantize_order_price("ETH-ZAR", Decimal("10000.9")) == Decimal("10000")
+
+
+async def test_only_tradable_spot_pairs_are_offered() -> None:
+    async with world(rules=False) as place:
+        pairs, order_types = rows(
+            {"symbol": "ETHZAR"},
+            {"symbol": "XRPZAR", "baseCurrency": "XRP", "active": False},
+            {"symbol": "SOLZAR", "baseCurrency": "SOL"},
+            {"symbol": "BTCZAR", "baseCurrency": "BTC"},
+            {"symbol": "ETHZARPERP", "currencyPairType": "FUTURE"},
+        )
+        order_types[2]["orderTypes"] = ["SIMPLE"]
+        del order_types[3]
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        assert await place.exchange.all_trading_pairs() == ["ETH-ZAR"]
+        await place.exchange._update_trading_rules()
+        assert set(place.exchange.trading_rules) == {"ETH-ZAR"}
+
+
+@pytest.mark.parametrize("perpetual_first", [True, False])
+async def test_a_perpetual_of_the_same_currencies_never_takes_the_spot_pairs_place(perpetual_first: bool) -> None:
+    async with world(rules=False) as place:
+        spot = {"symbol": "ETHZAR", "tickSize": "1"}
+        perpetual = {"symbol": "ETHZARPERP", "tickSize": "5", "currencyPairType": "FUTURE"}
+        pairs, order_types = rows(*((perpetual, spot) if perpetual_first else (spot, perpetual)))
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        await place.exchange._update_trading_rules()
+        assert await place.exchange.exchange_symbol_associated_to_pair("ETH-ZAR") == "ETHZAR"
+        assert place.exchange.trading_rules["ETH-ZAR"].min_price_increment == 1
+        assert "ETHZARPERP" not in await place.exchange.trading_pair_symbol_map()
+
+
+async def test_two_symbols_for_one_pair_keep_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(rules=False) as place:
+        pairs, order_types = rows({"symbol": "ETHZAR"}, {"symbol": "ETHZAR2"})
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        await place.exchange._update_trading_rules()
+        assert await place.exchange.exchange_symbol_associated_to_pair("ETH-ZAR") == "ETHZAR"
+    assert texts(caplog, "two symbols for one spot pair; ETHZAR2 is left out", logging.ERROR)
+
+
+async def test_a_pair_that_goes_inactive_is_reported_and_stays_usable(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        rule = place.exchange.trading_rules[PAIR]
+        pairs, order_types = rows({"symbol": "ETHZAR", "active": False}, {"symbol": "BTCZAR", "baseCurrency": "BTC"})
+        order_types[0]["orderTypes"] = []
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        await place.exchange._update_trading_rules()
+        assert place.exchange.trading_rules[PAIR] is rule
+        assert "BTC-ZAR" in place.exchange.trading_rules
+        assert await place.exchange.exchange_symbol_associated_to_pair(PAIR) == "ETHZAR"
+        assert texts(caplog, "ETH-ZAR is no longer tradable on VALR", logging.ERROR)
+
+        caplog.clear()
+        pairs[0]["active"], pairs[0]["tickSize"] = True, "2"
+        order_types[0]["orderTypes"] = ["LIMIT"]
+        await place.exchange._update_trading_rules()
+        assert place.exchange.trading_rules[PAIR].min_price_increment == 2
+        assert not texts(caplog, "no longer tradable")
+
+
+async def test_without_order_types_every_active_spot_pair_is_offered(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[ORDER_TYPES] = (503, "<html>")
+        await place.exchange._update_trading_rules()
+        assert {"ETH-ZAR", "BNB-USDC", "SHIB-USDC"} <= set(place.exchange.trading_rules)
+        assert "LTC-BTC" not in place.exchange.trading_rules
+    assert texts(caplog, "order types could not be fetched")
+
+
+@pytest.mark.parametrize("content", [{"code": 5}, "null", {"pairs": []}])
+async def test_a_list_of_pairs_that_is_none_leaves_the_rules_alone(content: Any) -> None:
+    async with world() as place:
+        before = dict(place.exchange.trading_rules)
+        place.valr.answers[PAIRS] = content
+        with pytest.raises((ValueError, OSError)):
+            await place.exchange._update_trading_rules()
+        assert place.exchange.trading_rules == before
+
+
+# --- Fees -------------------------------------------------------------------------------------------------------------
+def fee_of(exchange: ValrExchange, pair: str, order_type: OrderType, is_maker: bool | None = None) -> Decimal:
+    base, quote = pair.split("-")
+    fee = exchange.get_fee(base, quote, order_type, TradeType.BUY, Decimal(1), Decimal(1), is_maker)
+    assert isinstance(fee, DeductedFromReturnsTradeFee)
+    assert fee.flat_fees == []
+    return fee.percent
+
+
+async def test_fees_are_the_accounts_own() -> None:
+    async with world() as place:
+        # Before they are known: the published lowest tier.
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT_MAKER) == Decimal("0.0018")
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT) == Decimal("0.0035")
+        place.valr.answers[FEES] = [
+            {"currencyPair": "ETHZAR", "makerPercentage": "-0.01", "takerPercentage": "0.1", "simplePercentage": "1"},
+            {"currencyPair": "PYUSDZAR", "simplePercentage": "1.6"},
+            {"currencyPair": "UNHEARDOF", "makerPercentage": "9", "takerPercentage": "9"},
+        ]
+        await place.exchange._update_trading_fees()
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT_MAKER) == Decimal("-0.0001")
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT) == Decimal("0.001")
+        assert fee_of(place.exchange, PAIR, OrderType.MARKET) == Decimal("0.001")
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT, is_maker=True) == Decimal("-0.0001")
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT_MAKER, is_maker=False) == Decimal("0.001")
+        assert fee_of(place.exchange, "PYUSD-ZAR", OrderType.LIMIT) == Decimal("0.0035")
+        (request,) = place.valr.sent(FEES)
+        assert request.is_signed_rightly
+
+
+@pytest.mark.parametrize(
+    ("paid", "flat_fees"),
+    [
+        ({"fee": "0.001", "feeCurrency": "ETH"}, [TokenAmount("ETH", Decimal("0.001"))]),
+        ({"makerReward": "1.5", "makerRewardCurrency": "ZAR"}, [TokenAmount("ZAR", Decimal("-1.5"))]),
+        ({"fee": "0", "feeCurrency": "ETH"}, []),
+        ({}, []),
+    ],
+)
+@pytest.mark.parametrize("side", [TradeType.BUY, TradeType.SELL])
+async def test_a_fill_cost_what_valr_says_in_the_coin_it_says(
+    paid: dict[str, str], flat_fees: list[TokenAmount], side: TradeType
+) -> None:
+    async with world() as place:
+        place.track(trade_type=side)
+        await place.hears({"type": "NEW_ACCOUNT_TRADE", "data": trade(quantity="0.25", **paid)})
+        (fill,) = place.told("filled")
+        assert fill.trade_fee == DeductedFromReturnsTradeFee(flat_fees=flat_fees)
+        assert (fill.amount, fill.price, fill.exchange_trade_id) == (Decimal("0.25"), Decimal(10000), "t1")
+
+
+async def test_a_fill_is_told_once_whichever_way_it_comes() -> None:
+    async with world() as place:
+        place.track()
+        row = trade(quantity="0.25", fee="0.001", feeCurrency="ETH")
+        place.valr.answers[TRADES] = [row, trade("t2", "0.5", fee="0.002", feeCurrency="ETH"), row]
+        place.valr.answers[status_path()] = state("Partially Filled", "0.25")
+        await place.hears(*[{"type": "NEW_ACCOUNT_TRADE", "data": row}] * 2)
+        await place.exchange._update_order_status()
+        await place.hears({"type": "NEW_ACCOUNT_TRADE", "data": row})
+        assert sorted(fill.exchange_trade_id for fill in place.told("filled")) == ["t1", "t2"]
+        assert place.exchange.in_flight_orders["HBOTB1"].executed_amount_base == Decimal("0.75")
+
+
+# --- Balances ---------------------------------------------------------------------------------------------------------
+def balance_row(asset: str, available: str, total: str, updated_at: str | None = None) -> dict[str, Any]:
+    row = {"currency": asset, "available": available, "total": total}
+    return {**row, "updatedAt": updated_at} if updated_at else row
+
+
+def balance_event(asset: str, available: str, total: str, updated_at: str) -> dict[str, Any]:
+    data = {**balance_row(asset, available, total, updated_at), "currency": {"symbol": "?", "shortName": asset}}
+    return {"type": "BALANCE_UPDATE", "data": data}
+
+
+async def test_balances_are_absolute_and_the_newer_wins() -> None:
+    async with world() as place:
+        exchange = place.exchange
+        place.valr.answers[BALANCES] = [balance_row("ETH", "10", "15", "2025-01-01T00:00:10Z")]
+        await exchange._update_balances()
+        assert (exchange.get_available_balance("ETH"), exchange.get_balance("ETH")) == (10, 15)
+        assert place.valr.sent(BALANCES)[0].is_signed_rightly
+
+        await place.hears(balance_event("ETH", "9", "14", "2025-01-01T00:00:09Z"))
+        assert exchange.get_balance("ETH") == 15
+        await place.hears(balance_event("ETH", "7", "12", "2025-01-01T00:00:11Z"))
+        assert (exchange.get_available_balance("ETH"), exchange.get_balance("ETH")) == (7, 12)
+        # REST answers from before the event must not undo it.
+        await exchange._update_balances()
+        assert exchange.get_balance("ETH") == 12
+
+
+async def test_assets_that_are_gone_are_forgotten() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = [balance_row("ETH", "1", "1"), balance_row("ZAR", "2", "2")]
+        await place.exchange._update_balances()
+        place.valr.answers[BALANCES] = [balance_row("ZAR", "3", "3")]
+        await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ZAR": Decimal(3)}
+        assert place.exchange.available_balances == {"ZAR": Decimal(3)}
+
+
+async def test_an_asset_that_arrives_during_the_request_is_not_forgotten() -> None:
+    async with world() as place:
+
+        async def slow(_: Request) -> Any:
+            await place.hears(balance_event("ETH", "1", "1", "2025-01-01T00:00:11Z"))
+            return [balance_row("ZAR", "3", "3")]
+
+        place.valr.answers[BALANCES] = slow
+        await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ZAR": Decimal(3), "ETH": Decimal(1)}
+
+
+async def test_an_empty_account_is_known_to_be_empty() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = []
+        assert not place.exchange.status_dict["account_balance"]
+        await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ETH": Decimal(0), "ZAR": Decimal(0)}
+        assert place.exchange.status_dict["account_balance"]
+        place.valr.answers[BALANCES] = [balance_row("BTC", "1", "1")]
+        await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"BTC": Decimal(1)}
+
+
+async def test_a_balance_that_cannot_be_read_leaves_all_as_they_were() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = [balance_row("ETH", "1", "1")]
+        await place.exchange._update_balances()
+        place.valr.answers[BALANCES] = [balance_row("ZAR", "1", "1"), balance_row("ETH", "?", "1")]
+        with pytest.raises(ValueError, match="balance"):
+            await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ETH": Decimal(1)}
+
+
+# --- Network and clock ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("which", ["account", "trade"])
+async def test_a_living_socket_is_proof_of_the_network(which: str) -> None:
+    async with world() as place:
+        if which == "account":
+            place.exchange._user_stream_source._last_frame_time = time.time()
+        else:
+            place.exchange._order_book_source._last_message_time = time.time()
+        place.valr.requests.clear()
+        place.valr.answers[TIME] = (503, "")
+        assert await place.exchange.check_network() is NetworkStatus.CONNECTED
+        assert place.valr.requests == []
+
+
+async def test_silent_sockets_leave_the_network_to_a_request() -> None:
+    async with world() as place:
+        place.exchange._user_stream_source._last_frame_time = time.time() - 31
+        assert await place.exchange.check_network() is NetworkStatus.CONNECTED
+        assert len(place.valr.sent(TIME)) == 1
+        place.valr.answers[TIME] = (503, "")
+        assert await place.exchange.check_network() is NetworkStatus.NOT_CONNECTED
+
+
+async def test_a_refused_signature_measures_the_clock_once_and_signs_anew() -> None:
+    ahead = 3600
+    async with world() as place:
+        now = int(time.time()) + ahead
+        place.valr.answers[TIME] = {"epochTime": now}
+        answers = [refusal(-11252, "Request has an invalid signature", 401), [balance_row("ETH", "1", "1")]]
+        place.valr.answers[BALANCES] = lambda _: answers.pop(0)
+        await place.exchange._update_balances()
+        assert place.exchange.get_balance("ETH") == 1
+        first, second = place.valr.sent(BALANCES)
+        assert len(place.valr.sent(TIME)) == 1
+        assert abs(int(second.headers["X-VALR-TIMESTAMP"]) - now * 1000) < 10_000
+        assert int(second.headers["X-VALR-TIMESTAMP"]) > int(first.headers["X-VALR-TIMESTAMP"]) + 3_000_000
+        assert second.is_signed_rightly
+
+
+async def test_a_signature_that_stays_refused_is_given_up() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = refusal(-11252, "Request has an invalid signature", 401)
+        with pytest.raises(ValrRefusedError, match="invalid signature"):
+            await place.exchange._update_balances()
+        assert len(place.valr.sent(BALANCES)) == 2
+        assert len(place.valr.sent(TIME)) == 1
+
+
+async def test_other_refusals_are_not_repeated() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = refusal(-11272, "The originating IP Address has not been whitelisted.", 401)
+        with pytest.raises(ValrRefusedError, match="whitelisted"):
+            await place.exchange._update_balances()
+        assert len(place.valr.sent(BALANCES)) == 1
+
+
+async def test_a_clock_that_cannot_be_read_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        place.valr.answers[TIME] = (503, "")
+        await place.exchange._update_time_synchronizer()
+    assert texts(caplog, "VALR's clock could not be read", logging.WARNING)
+
+
+# --- Placing ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("order_type", "path", "fields"),
+    [
+        (OrderType.LIMIT, LIMIT, {"quantity": "0.0005", "price": "10000", "postOnly": False, "timeInForce": "GTC"}),
+        (
+            OrderType.LIMIT_MAKER,
+            LIMIT,
+            {"quantity": "0.0005", "price": "10000", "postOnly": True, "timeInForce": "GTC"},
+        ),
+        (OrderType.MARKET, MARKET, {"baseAmount": "0.0005"}),
+    ],
+)
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+async def test_what_goes_out(order_type: OrderType, path: str, fields: dict[str, Any], side: str) -> None:
+    async with world() as place:
+        # A minimum that this small amount reaches, whatever a market order is worth.
+        place.exchange.trading_rules[PAIR].min_notional_size = Decimal(0)
+        place.valr.answers[path] = (201, {"id": ORDER_ID})
+        send = place.exchange.buy if side == "BUY" else place.exchange.sell
+        identifier = send(PAIR, Decimal("0.000500000"), order_type, Decimal("1E+4"))
+        await until(lambda: place.told("created"))
+        (request,) = place.valr.sent(path)
+        assert request.body == {"side": side, "pair": SYMBOL, **fields, "customerOrderId": identifier}
+        assert request.is_signed_rightly
+        assert identifier.isalnum()
+        assert len(identifier) <= 32
+        created = place.told("created")[0]
+        assert (created.exchange_order_id, created.order_id) == (ORDER_ID, identifier)
+
+
+async def test_an_order_is_in_the_journal_before_it_leaves_and_until_it_has_ended(data_folder: Path) -> None:
+    seen: list[str] = []
+
+    async with world() as place:
+
+        def look(request: Request) -> Any:
+            seen.extend(journals(data_folder))
+            return 201, {"id": ORDER_ID}
+
+        place.valr.answers[LIMIT] = look
+        identifier = place.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("created"))
+        assert f"+ {identifier} {PAIR} " in seen[0]
+        event = state("Cancelled", client_order_id=identifier)
+        await place.hears({"type": "ORDER_STATUS_UPDATE", "data": event})
+        assert len(place.told("cancelled")) == 1
+    assert journals(data_folder) == []
+
+
+async def test_an_order_above_the_maximum_never_leaves() -> None:
+    async with world() as place:
+        place.exchange.buy(PAIR, Decimal("69.22"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        assert "maximum order size 69.21" in place.told("failed")[0].error_message
+        assert place.valr.sent(LIMIT) == []
+
+
+async def test_valrs_reason_reaches_the_strategy() -> None:
+    async with world() as place:
+        place.valr.answers[LIMIT] = (400, sample("rest-orders-limit-v2-failed"))
+        place.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        (failure,) = place.told("failed")
+        assert "Insufficient Balance" in failure.error_message
+        assert failure.error_type == "ValrRefusedError"
+        assert not place.exchange.in_flight_orders
+
+
+@pytest.mark.parametrize("answer", [(503, "<html>down</html>"), (400, "<html>proxy</html>"), (200, "not json")])
+async def test_an_unknown_outcome_is_looked_up_and_the_order_goes_on(answer: Any) -> None:
+    async with world() as place:
+        place.valr.answers[LIMIT] = answer
+        identifier = place.exchange.buy(PAIR, Decimal("1"), OrderType.LIMIT, Decimal("10000"))
+        path = f"/v1/orders/{SYMBOL}/customerorderid/{identifier}"
+        place.valr.answers[path] = state("Placed", client_order_id=identifier)
+        await until(lambda: place.told("created"))
+        assert place.told("created")[0].exchange_order_id == ORDER_ID
+        assert place.told("failed") == []
+        assert len(place.valr.sent(LIMIT)) == 1
+
+
+async def test_an_order_that_valr_never_saw_fails_only_after_patience_and_a_vain_cancel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(valr_order_lifecycle, "PATIENCE", 0.3)
+    monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY", 0.02)
+    monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY_MAX", 0.05)
+    monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_SPACING", 0.01)
+    async with world() as place:
+        place.valr.answers |= {LIMIT: (503, ""), CANCEL: refusal(-16, "Could not find the order to cancel")}
+        began = time.monotonic()
+        place.exchange.buy(PAIR, Decimal("1"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        assert time.monotonic() - began >= 0.3
+        assert place.valr.sent(CANCEL)
+        assert len(place.valr.sent(LIMIT)) == 1
+        assert "does not know" in place.told("failed")[0].error_message
+
+
+async def test_the_first_order_starts_the_loop_where_nobody_started_the_network() -> None:
+    async with world() as place:
+        identifier = await place.placed()
+        place.valr.answers[status_path()] = state("Cancelled", client_order_id=identifier)
+        await place.hears({"type": "FAILED_CANCEL_ORDER", "data": {"orderId": ORDER_ID, "message": "?"}})
+        await until(lambda: place.told("cancelled"))
+
+
+# --- Cancelling -------------------------------------------------------------------------------------------------------
+async def test_a_cancel_is_told_only_when_it_is_proven_how_much_was_filled() -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers[CANCEL] = {"id": ORDER_ID}
+        place.exchange.cancel(PAIR, "HBOTB1")
+        await until(lambda: order.current_state is OrderState.PENDING_CANCEL)
+        assert place.told("cancelled") == []
+        place.valr.answers[TRADES] = [trade(quantity="0.25")]
+        place.valr.answers[status_path()] = state("Cancelled", "0.75")
+        await until(lambda: place.told("cancelled"))
+        assert [fill.amount for fill in place.told("filled")] == [Decimal("0.25")]
+        assert len(place.valr.sent(CANCEL)) == 1
+
+
+async def test_an_order_without_an_exchange_id_is_cancelled_by_its_own() -> None:
+    async with world() as place:
+        place.track(order_id=None)
+        place.valr.answers[CANCEL] = {"id": "HBOTB1"}
+        place.exchange.cancel(PAIR, "HBOTB1")
+        await until(lambda: place.valr.sent(CANCEL))
+        assert place.valr.sent(CANCEL)[0].body == {"customerOrderId": "HBOTB1", "pair": SYMBOL}
+
+
+async def test_cancel_all_waits_for_proof() -> None:
+    async with world() as place:
+        place.track()
+        release = asyncio.Event()
+
+        async def cancel(_: Request) -> Any:
+            await release.wait()
+            return {"id": ORDER_ID}
+
+        place.valr.answers[CANCEL] = cancel
+        task = asyncio.create_task(place.exchange.cancel_all(5))
+        await until(lambda: place.valr.sent(CANCEL))
+        assert not task.done()
+        release.set()
+        assert await task == [CancellationResult("HBOTB1", True)]
+
+
+async def test_cancel_all_does_not_take_a_refusal_for_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        place.track()
+        place.valr.answers |= {CANCEL: refusal(-11, "Invalid Request"), status_path(): state("Placed")}
+        assert await place.exchange.cancel_all(0.2) == [CancellationResult("HBOTB1", False)]
+        assert place.told("cancelled") == []
+    assert texts(caplog, "Not proven to be cancelled within 0.2 s: HBOTB1", logging.ERROR)
+
+
+async def test_cancel_all_counts_a_fill_that_was_faster_as_gone() -> None:
+    async with world() as place:
+        place.track()
+        place.valr.answers |= {
+            CANCEL: refusal(-16, "Could not find the order to cancel"),
+            status_path(): state("Filled", "0"),
+            TRADES: [trade()],
+        }
+        assert await place.exchange.cancel_all(5) == [CancellationResult("HBOTB1", True)]
+        await until(lambda: place.told("completed"))
+        assert place.told("cancelled") == []
+
+
+async def test_cancel_all_without_orders() -> None:
+    async with world() as place:
+        assert await place.exchange.cancel_all(1) == []
+
+
+async def test_a_cancel_that_hung_when_cancel_all_gave_up_is_still_seen_to() -> None:
+    async with world() as place:
+        place.track()
+        hang = asyncio.Event()
+
+        async def hanging(_: Request) -> Any:
+            await hang.wait()
+            return {"id": ORDER_ID}
+
+        place.valr.answers |= {CANCEL: hanging, status_path(): state("Placed")}
+        assert await place.exchange.cancel_all(0.2) == [CancellationResult("HBOTB1", False)]
+        hang.set()
+        place.valr.answers[CANCEL] = {"id": ORDER_ID}
+        await until(lambda: len(place.valr.sent(CANCEL)) >= 2)
+        place.valr.answers[status_path()] = state("Cancelled")
+        await until(lambda: place.told("cancelled"))
+
+
+async def test_a_cancel_while_the_pairs_are_unknown_is_sent_when_they_are_known() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers |= {PAIRS: (503, ""), CANCEL: {"id": ORDER_ID}}
+        place.track()
+        assert await place.exchange.cancel_all(0.2) == [CancellationResult("HBOTB1", False)]
+        place.valr.answers |= {PAIRS: sample("rest-public-pairs"), status_path(): state("Cancelled")}
+        await until(lambda: place.told("cancelled"))
+
+
+async def test_a_poll_while_the_pairs_are_unknown_stops_no_later_lookup() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[PAIRS] = (503, "")
+        place.track()
+        await place.exchange._update_order_status()
+        assert [request.path for request in place.valr.requests if request.path == status_path()] == []
+        place.valr.answers |= {PAIRS: sample("rest-public-pairs"), status_path(): state("Cancelled")}
+        await place.exchange._update_order_status()
+        assert len(place.told("cancelled")) == 1
+
+
+async def test_a_poll_that_is_given_up_stops_no_later_lookup() -> None:
+    async with world() as place:
+        place.track()
+        hang = asyncio.Event()
+
+        async def hanging(_: Request) -> Any:
+            await hang.wait()
+            return state("Placed")
+
+        place.valr.answers[status_path()] = hanging
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(place.exchange._update_order_status(), 0.1)
+        hang.set()
+        place.valr.answers[status_path()] = state("Cancelled")
+        await place.exchange._update_order_status()
+        assert len(place.told("cancelled")) == 1
+
+
+# --- Orders of an earlier run -----------------------------------------------------------------------------------------
+def saved(client_order_id: str, **fields: Any) -> dict[str, Any]:
+    order = InFlightOrder(
+        client_order_id=client_order_id,
+        exchange_order_id=ORDER_ID,
+        trading_pair=PAIR,
+        order_type=OrderType.LIMIT,
+        trade_type=TradeType.BUY,
+        amount=Decimal(1),
+        price=Decimal(10000),
+        creation_timestamp=1640780000.0,
+        **{"initial_state": OrderState.OPEN, **fields},
+    )
+    return {client_order_id: order.to_json()}
+
+
+async def test_restored_orders_are_asked_for_at_once_and_their_past_is_not_told_again() -> None:
+    async with world() as place:
+        place.valr.answers |= {status_path(): state("Filled", "0"), TRADES: [trade()]}
+        place.exchange.restore_tracking_states(saved("HBOTB1"))
+        assert "HBOTB1" in place.exchange.in_flight_orders
+        await place.exchange.start_network()
+        await until(lambda: place.told("completed"))
+        assert place.told("created") == []
+        assert [fill.amount for fill in place.told("filled")] == [Decimal(1)]
+
+
+async def test_a_restored_order_is_in_the_journal(data_folder: Path) -> None:
+    async with world() as place:
+        place.valr.answers[status_path()] = state("Placed")
+        place.exchange.restore_tracking_states(saved("HBOTB1"))
+        await place.exchange.start_network()
+        await until(lambda: place.valr.sent(status_path()))
+        (text,) = journals(data_folder)
+        assert f"+ HBOTB1 {PAIR} " in text
+
+
+# --- The account socket's events --------------------------------------------------------------------------------------
+async def test_an_event_never_heard_of_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        await place.hears(*[{"type": "BRAND_NEW", "data": {}}] * 3, {"type": "ALSO_NEW"}, {"type": "BRAND_NEW"})
+    assert len(texts(caplog, "unknown type BRAND_NEW")) == 1
+    assert len(texts(caplog, "unknown type ALSO_NEW")) == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "ORDER_STATUS_UPDATE", "data": {"orderId": ORDER_ID, "remainingQuantity": "much"}},
+        {"type": "ORDER_STATUS_UPDATE", "data": {"customerOrderId": "HBOTB1"}},
+        {"type": "NEW_ACCOUNT_TRADE", "data": {"orderId": ORDER_ID}},
+        {"type": "ORDER_PROCESSED", "data": {"orderId": ORDER_ID, "success": "perhaps"}},
+        {"type": "ORDER_PROCESSED", "data": {"orderId": ORDER_ID, "success": False, "failureReason": "?"}},
+        {"type": "FAILED_ORDER", "data": {"orderId": ORDER_ID, "message": "?"}},
+        {"type": "FAILED_CANCEL_ORDER", "data": {"customerOrderId": "HBOTB1"}},
+        {"type": "MODIFY_ORDER_OUTCOME", "data": {"orderId": ORDER_ID, "success": True}},
+        {"type": "ORDER_STATUS_UPDATE", "data": {"orderId": ORDER_ID, "orderStatusType": "Levitating"}},
+    ],
+)
+async def test_what_is_unclear_changes_nothing_and_is_looked_up(frame: dict[str, Any]) -> None:
+    async with world() as place:
+        order = place.track()
+        place.exchange._keeper.ensure_running()
+        asked = asyncio.Event()
+
+        async def answer(_: Request) -> Any:
+            asked.set()
+            return state("Placed")
+
+        place.valr.answers[status_path()] = answer
+        await place.hears(frame)
+        assert not order.is_done
+        await asyncio.wait_for(asked.wait(), 3)
+        for kind in ("failed", "cancelled", "filled", "completed"):
+            assert place.told(kind) == []
+
+
+async def test_a_late_reply_names_its_order() -> None:
+    async with world() as place:
+        place.track(order_id=None)
+        data = {"orderId": ORDER_ID, "customerOrderId": "HBOTB1"}
+        await place.hears({"type": "PLACE_LIMIT_WS_RESPONSE", "clientMsgId": "HBOTB1", "data": data})
+        event = state("Placed", client_order_id="")
+        await place.hears({"type": "ORDER_STATUS_UPDATE", "data": event})
+        assert [created.exchange_order_id for created in place.told("created")] == [ORDER_ID]
+
+
+async def test_a_late_refusal_is_looked_up_not_believed() -> None:
+    async with world() as place:
+        order = place.track(order_id=None)
+        place.exchange._keeper.ensure_running()
+        place.valr.answers[f"/v1/orders/{SYMBOL}/customerorderid/HBOTB1"] = state("Placed")
+        refused = {"type": "PLACE_LIMIT_WS_RESPONSE", "clientMsgId": "HBOTB1", "error": {"code": -6, "message": "no"}}
+        await place.hears(refused)
+        assert not order.is_done
+        await until(lambda: place.told("created"))
+
+
+async def test_late_replies_to_cancels_and_socket_errors_are_no_evidence(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        order = place.track()
+        await place.hears(
+            {"type": "CANCEL_ORDER_WS_RESPONSE", "clientMsgId": "x", "data": {"requested": True, "orderId": ORDER_ID}},
+            {"type": "ERROR", "message": "something"},
+            {"type": "SUBSCRIBED", "message": "ORDER_STATUS_UPDATE"},
+            {"type": "OPEN_ORDERS_UPDATE", "data": []},
+            {"type": "OPEN_ORDERS_UPDATE", "data": None},
+        )
+        assert not order.is_done
+        assert place.told("cancelled") == []
+    assert texts(caplog, "VALR reports an error on the account socket: something")
+
+
+async def test_a_listed_order_is_open() -> None:
+    async with world() as place:
+        place.track(order_id=None)
+        row = {"orderId": ORDER_ID, "customerOrderId": "HBOTB1", "status": "Placed", "currencyPair": SYMBOL}
+        await place.hears({"type": "OPEN_ORDERS_UPDATE", "data": [row]})
+        assert len(place.told("created")) == 1
+
+
+# --- Asking on behalf of the framework --------------------------------------------------------------------------------
+async def test_the_frameworks_own_questions_about_an_order() -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers[status_path()] = state("Partially Filled", "0.5")
+        update = await place.exchange._request_order_status(order)
+        assert (update.new_state, update.exchange_order_id) == (OrderState.PARTIALLY_FILLED, ORDER_ID)
+        assert update.update_timestamp == 1752742025.537
+        place.valr.answers[status_path()] = state("Levitating")
+        assert (await place.exchange._request_order_status(order)).new_state is order.current_state
+        del place.valr.answers[status_path()]
+        with pytest.raises(OSError, match="does not know order HBOTB1"):
+            await place.exchange._request_order_status(order)
+
+        place.valr.answers[TRADES] = [trade("t1", "0.25"), trade("t2", orderId="another")]
+        updates = await place.exchange._all_trade_updates_for_order(order)
+        assert [(update.trade_id, update.fill_base_amount) for update in updates] == [("t1", Decimal("0.25"))]
+
+
+async def test_trades_are_read_page_by_page_until_they_are_old_enough() -> None:
+    async with world() as place:
+        order = place.track()
+        old, new = "2020-01-01T00:00:00Z", "2035-01-01T00:00:00Z"
+        pages = {
+            0: [trade(f"a{number}", tradedAt=new, orderId="x") for number in range(100)],
+            100: [trade("b", tradedAt=new), *(trade(f"b{number}", tradedAt=old, orderId="x") for number in range(99))],
+            200: [trade("c", tradedAt=old)],
+        }
+        for skip, page in pages.items():
+            place.valr.answers[TRADES.replace("skip=0", f"skip={skip}")] = page
+        updates = await place.exchange._all_trade_updates_for_order(order)
+        assert [update.trade_id for update in updates] == ["b"]
+        assert not place.valr.sent(TRADES.replace("skip=0", "skip=200"))
+
+
+# --- Prices -----------------------------------------------------------------------------------------------------------
+def summary(symbol: str, price: str) -> dict[str, str]:
+    return {"currencyPair": symbol, "lastTradedPrice": price}
+
+
+async def test_last_prices_of_all_pairs_take_one_call() -> None:
+    async with world() as place:
+        place.valr.answers[SUMMARY] = [summary("ETHZAR", "45000"), summary("PYUSDZAR", "18.1")]
+        prices = await place.exchange.get_last_traded_prices(["ETH-ZAR"])
+        assert prices == {"ETH-ZAR": 45000.0}
+        await place.exchange.get_last_traded_prices(["ETH-ZAR"])
+        assert len(place.valr.sent(SUMMARY)) == 1
+        assert "X-VALR-SIGNATURE" not in place.valr.sent(SUMMARY)[0].headers
+
+
+async def test_a_pair_without_a_summary_has_no_price() -> None:
+    async with world() as place:
+        place.valr.answers[SUMMARY] = [summary("PYUSDZAR", "18.1")]
+        with pytest.raises(ValueError, match="no market summary of ETH-ZAR"):
+            await place.exchange.get_last_traded_prices(["ETH-ZAR"])
+
+
+async def test_prices_for_rate_sources_name_our_pairs_and_leave_out_the_priceless() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[ORDER_TYPES] = [
+            {"currencyPair": symbol, "orderTypes": ["LIMIT"]} for symbol in ("ETHZAR", "SHIBUSDC", "BNBUSDC")
+        ]
+        place.valr.answers[SUMMARY] = [
+            summary("ETHZAR", "45000"),
+            summary("SHIBUSDC", "0.00002178"),
+            summary("BNBUSDC", "0"),
+            summary("ETHUSDTPERP", "2500"),
+        ]
+        assert await place.exchange.get_all_pairs_prices() == [
+            {"symbol": "ETH-ZAR", "price": "45000"},
+            {"symbol": "SHIB-USDC", "price": "0.00002178"},
+        ]
+
+
+# --- Cancel on disconnect ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_cancel_on_disconnect_is_asked_for_on_each_connection(wanted: bool) -> None:
+    async with world(valr_cancel_on_disconnect=wanted) as place:
+        sent: list[Any] = []
+
+        async def send(frame: dict[str, Any]) -> None:
+            sent.append(frame)
+            answer = {"type": "CANCEL_ON_DISCONNECT_UPDATE", "data": {"cancelOnDisconnect": "true"}}
+            asyncio.get_running_loop().call_soon(place.exchange._order_entry.take_reply, answer)
+
+        for _ in range(2):
+            place.exchange._order_entry.socket_opened(send)
+            place.exchange._on_account_socket_connected()
+            await asyncio.sleep(0.02)
+        assert [frame["type"] for frame in sent] == ["CANCEL_ON_DISCONNECT"] * (2 if wanted else 0)
+
+
+async def test_a_refused_cancel_on_disconnect_is_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valr_order_entry, "REPLY_DEADLINE", 0.02)
+    async with world(valr_cancel_on_disconnect=True) as place:
+
+        async def send(_: dict[str, Any]) -> None:
+            pass
+
+        place.exchange._order_entry.socket_opened(send)
+        place.exchange._on_account_socket_connected()
+        await until(lambda: texts(caplog, "VALR did not take cancel-on-disconnect", logging.ERROR))
