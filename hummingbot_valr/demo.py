@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.live import Live
 
 from hummingbot_valr import demo_home, demo_view
-from hummingbot_valr.demo_processes import Bot, DemoError, Exchange, end_marked
+from hummingbot_valr.demo_processes import Bot, DemoError, Exchange, end_marked, together
 from hummingbot_valr.demo_promises import Quoting, Run, Verdict, judge
 from hummingbot_valr.demo_record import Record, read_record
 from hummingbot_valr.demo_watch import ExchangeClient, Watch
@@ -117,6 +117,7 @@ class Demo:
     home_faults: list[str] = field(default_factory=list)
     cut_at: float | None = None
     has_started: bool = False
+    ended_badly: str = ""
 
     def __post_init__(self) -> None:
         self.bot = Bot(self.workspace, NAME)
@@ -129,7 +130,7 @@ class Demo:
         begun = time.monotonic()
         self.screen.say("Starting the loopback exchange and preparing a workspace ...")
         self.watch, self.watching = await self._start_exchange(stack)
-        await asyncio.gather(self._take_fingerprint(), self._prepare(), self._create_strategy())
+        await together(self._take_fingerprint(), self._prepare(), self._create_strategy())
         self.screen.say(f"hbot connect {CONNECTOR} --keys-stdin")
         await self._connect()
         self.screen.say(f"hbot start {NAME}.yml")
@@ -186,6 +187,7 @@ class Demo:
                 if watching.done():
                     await watching
                 if self.bot.engine() is None:
+                    self.ended_badly = "the bot ended by itself"
                     raise DemoError(f"The bot has ended by itself. Its last lines:\n{self._last_lines()}")
                 if self.screen.console.is_terminal:
                     title = f"{PAIR} on {CONNECTOR}, {left:.0f} s left{self._cut_note()}"
@@ -225,7 +227,7 @@ class Demo:
         after = await asyncio.to_thread(demo_home.fingerprint, demo_home.hummingbot_folder())
         faults = [*self.home_faults, *demo_home.changes(self.installed, after)]
         if how == "killed":
-            faults.append("the engine did not stop when asked to, and was killed")
+            self.ended_badly = "the engine did not stop when asked to, and was killed"
         try:
             record = read_record(self.bot.database_path)
         except sqlite3.Error as error:
@@ -238,6 +240,7 @@ class Demo:
             log=watch.log,
             touches=watch.touches,
             cut_at=self.cut_at,
+            ended_badly=self.ended_badly,
             rescued=rescued,
             home_faults=faults,
             home_evidence="hbot connect, create, start and stop, Hummingbot's engine and strategy; "
@@ -288,6 +291,8 @@ async def _settle(demo: Demo) -> int:
         await demo.settle()
     except DemoError as error:
         demo.screen.say(str(error))
+        if demo.exchange.has_ended:
+            demo.screen.say(f"The exchange has ended by itself. Its last lines:\n{demo.exchange.last_words}")
         return 1
     return 0
 

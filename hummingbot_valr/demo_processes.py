@@ -11,9 +11,10 @@ import secrets
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped, unused-ignore]
 
@@ -29,6 +30,16 @@ _ENGINE_PATIENCE = 40.0
 
 class DemoError(RuntimeError):
     """The demo cannot go on; the message says why, with what the process at fault said last."""
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do several things at once; the first failure ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for each in work:
+                tasks.create_task(each)
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 class Exchange:
@@ -77,6 +88,11 @@ class Exchange:
     async def _read_on(self) -> None:
         while await self._read_line() is not None:
             pass
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended, which it never does unasked."""
+        return self._process.returncode is not None
 
     @property
     def last_words(self) -> str:

@@ -52,7 +52,8 @@ class Quoting:
 class Run:
     """All evidence of a finished run.
 
-    ``cut_at`` is when the account socket was cut on purpose; ``rescued`` counts the orders the demo had to cancel
+    ``cut_at`` is when the account socket was cut on purpose; ``ended_badly`` says how the bot ended if it did not end
+    as it was asked to; ``rescued`` counts the orders the demo had to cancel
     because the bot had left them; ``home_faults`` are in words what was not as with any built-in connector.
     """
 
@@ -62,6 +63,7 @@ class Run:
     log: BotLog
     touches: Sequence[Touch] = ()
     cut_at: float | None = None
+    ended_badly: str = ""
     rescued: int = 0
     home_faults: Sequence[str] = ()
     home_evidence: str = ""
@@ -254,9 +256,10 @@ def _fits(quote: Quote, mid: Decimal, quoting: Quoting) -> bool:
 def judge_recovery(run: Run) -> Verdict:
     """Without a fault: no error and no lost socket. With the account socket cut: back soon, and quoting again."""
     case, log = _Case("5 after a fault it gets back to the truth by itself"), run.log
+    case.demand(not run.ended_badly, run.ended_badly)
     for error in log.errors:
         case.demand(False, f"the bot's log: {error}")
-    warnings = f"; {len(log.warnings)} warnings in the bot's log" if log.warnings else ""
+    warnings = f"; warnings in the bot's log: {len(log.warnings)}" if log.warnings else ""
     if run.cut_at is None:
         case.demand(not log.socket_downs, f"the account socket went down {len(log.socket_downs)} times unbidden")
         case.demand(len(log.socket_ups) == 1, f"the account socket was connected {len(log.socket_ups)} times")

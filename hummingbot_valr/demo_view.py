@@ -28,13 +28,14 @@ def live_view(watch: Watch, title: str, currencies: Sequence[str]) -> Renderable
     rows.add_row("[b]orders[/b]", counts(watch))
     for name, done, known in _times(watch):
         rows.add_row(f"[b]{name}[/b]", f"done by the exchange {done}, known to the bot {known} ({TIMES})")
-    orders = _table("our live orders, by the exchange's ledger", "side", "price", "amount", "filled")
+    orders = _table("side", "price", "amount", "filled")
     for order in sorted(_live(watch), key=lambda order: order.price, reverse=True):
         orders.add_row(_side(order.side), f"{order.price:f}", f"{order.quantity:f}", f"{order.filled:f}")
-    fills = _table("last fills", "side", "price", "amount", "fee")
+    fills = _table("side", "price", "amount", "fee")
     for trade in watch.ledger.trades[: -_SHOWN_FILLS - 1 : -1]:
         fills.add_row(_side(trade.side), f"{trade.price:f}", f"{trade.quantity:f}", _fees(trade))
-    return Panel(Group(rows, orders, fills), title=title)
+    heads = (Text("our live orders, by the exchange's ledger", "bold"), Text("last fills", "bold"))
+    return Panel(Group(rows, heads[0], orders, heads[1], fills), title=title)
 
 
 def plain_line(watch: Watch) -> str:
@@ -102,8 +103,8 @@ def _live(watch: Watch) -> list[LedgerOrder]:
     return [order for order in watch.ledger.orders if order.ended_at is None]
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2))
     for column in columns:
         table.add_column(column, justify="left" if column == "side" else "right", style="default")
     return table

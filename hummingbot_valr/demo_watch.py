@@ -13,7 +13,7 @@ import aiohttp
 
 from hummingbot_valr.demo_facts import Ledger, Touch, parse_ledger, parse_touch
 from hummingbot_valr.demo_log import BotLog
-from hummingbot_valr.demo_processes import DemoError
+from hummingbot_valr.demo_processes import DemoError, together
 
 _PING_EVERY = 20.0
 _PAUSE = 0.5
@@ -114,12 +114,7 @@ class Watch:
 
         :raises DemoError: the exchange is gone
         """
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._client.follow_touch(self._symbol, self._note_touch))
-                tasks.create_task(self._follow())
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        await together(self._client.follow_touch(self._symbol, self._note_touch), self._follow())
 
     def _note_touch(self, touch: Touch) -> None:
         last = self.touches[-1] if self.touches else None

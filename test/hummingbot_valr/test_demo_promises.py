@@ -184,6 +184,7 @@ BREAKERS: dict[str, tuple[Callable[[], Run], list[int]]] = {
     "quotes from another mid": (lambda: run(touches=[Touch(T, MID - 498, MID + 502)]), [4]),
     "quotes from an old mid": (lambda: run(touches=[TOUCHES[0], Touch(T + 0.4, MID, MID + 900)]), [4]),
     "quotes from a one-sided book": (lambda: run(touches=[Touch(T, None, MID)]), [4]),
+    "a bot that ended by itself": (lambda: run(ended_badly="the bot ended by itself"), [5]),
     "an error": (with_log(more=line(3, "Unexpected", "ERROR")), [5]),
     "a traceback": (with_log(more="Traceback (most recent call last):\n"), [5]),
     "a socket lost unbidden": (with_log(more=line(3, "The account socket of VALR is down: reset", "WARNING")), [5]),
