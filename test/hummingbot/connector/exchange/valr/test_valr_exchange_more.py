@@ -20,9 +20,11 @@ from aiohttp import web
 
 import hummingbot
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
-from hummingbot.connector.exchange.valr import valr_order_entry, valr_order_lifecycle
+from hummingbot.connector.exchange.valr import valr_order_entry, valr_order_keeper, valr_order_lifecycle
 from hummingbot.connector.exchange.valr.valr_auth import sign
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange.valr.valr_messages import ApiError
+from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_utils import ValrConfigMap, ValrLoopbackConfigMap
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -928,6 +930,145 @@ async def test_a_poll_that_is_given_up_stops_no_later_lookup() -> None:
         place.valr.answers[status_path()] = state("Cancelled")
         await place.exchange._update_order_status()
         assert len(place.told("cancelled")) == 1
+
+
+@pytest.mark.parametrize("first", [(429, "<html>slow down</html>"), (503, ""), refusal(-11, "Invalid Request")])
+async def test_a_cancel_that_did_not_work_is_sent_again(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_order_keeper, "RESEND_CANCEL_AFTER", 0.01)
+    async with world() as place:
+        place.track()
+        answers = [first]
+        place.valr.answers[CANCEL] = lambda _: answers.pop(0) if answers else {"id": ORDER_ID}
+        place.valr.answers[status_path()] = state("Placed")
+        place.exchange.cancel(PAIR, "HBOTB1")
+        await until(lambda: len(place.valr.sent(CANCEL)) == 2)
+        place.valr.answers[status_path()] = state("Cancelled")
+        await until(lambda: place.told("cancelled"))
+        assert place.told("failed") == []
+
+
+async def test_a_cancel_under_way_is_not_sent_twice() -> None:
+    async with world() as place:
+        place.track()
+        release = asyncio.Event()
+
+        async def cancel(_: Request) -> Any:
+            await release.wait()
+            return {"id": ORDER_ID}
+
+        place.valr.answers |= {CANCEL: cancel, status_path(): state("Cancelled")}
+        for _ in range(3):
+            place.exchange.cancel(PAIR, "HBOTB1")
+        await until(lambda: place.valr.sent(CANCEL))
+        release.set()
+        await until(lambda: place.told("cancelled"))
+        assert len(place.valr.sent(CANCEL)) == 1
+
+
+async def test_what_the_framework_may_ask_about_a_refusal() -> None:
+    async with world() as place:
+        unknown = ValrRefusedError("it", ApiError(code=-1, message="Invalid Order. "), 400)
+        gone = ValrRefusedError("it", ApiError(code=-16, message="Could not find the order to cancel"), 400)
+        other = ValrRefusedError("it", ApiError(code=-11, message="Invalid Request"), 400)
+        asked = place.exchange._is_order_not_found_during_status_update_error
+        assert [asked(unknown), asked(other), asked(OSError("x"))] == [True, False, False]
+        asked = place.exchange._is_order_not_found_during_cancelation_error
+        assert [asked(gone), asked(other), asked(OSError("x"))] == [True, False, False]
+
+
+# --- What VALR says that cannot be read -------------------------------------------------------------------------------
+async def test_a_status_that_cannot_be_read_is_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers[status_path()] = {"orderId": ORDER_ID, "remainingQuantity": "much"}
+        await place.exchange._update_order_status()
+        assert not order.is_done
+        place.valr.answers[status_path()] = state("Cancelled")
+        await place.exchange._update_order_status()
+        assert len(place.told("cancelled")) == 1
+    assert len(texts(caplog, "Order HBOTB1 could not be looked up")) == 1
+
+
+async def test_a_trade_that_cannot_be_read_hides_no_other_and_holds_the_end_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers |= {
+            status_path(): state("Filled", "0"),
+            TRADES: [trade("t2", "0.5", price="?"), trade("t1", "0.5")],
+        }
+        for _ in range(2):
+            await place.exchange._update_order_status()
+        assert [fill.exchange_trade_id for fill in place.told("filled")] == ["t1"]
+        assert not order.is_done
+        place.valr.answers[TRADES] = [trade("t2", "0.5"), trade("t1", "0.5")]
+        await place.exchange._update_order_status()
+        assert len(place.told("completed")) == 1
+        assert [fill.exchange_trade_id for fill in place.told("filled")] == ["t1", "t2"]
+    assert len(texts(caplog, "A trade of ETH-ZAR cannot be read")) == 1
+
+
+@pytest.mark.parametrize("content", [{"orders": []}, "null", (503, "")])
+async def test_a_list_of_open_orders_that_is_none_is_no_evidence(content: Any) -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers |= {OPEN_ORDERS: content, status_path(): state("Placed")}
+        await place.exchange._update_order_status()
+        assert order.is_open
+        assert len(place.valr.sent(status_path())) == 1
+
+
+async def test_a_listed_order_needs_no_call_of_its_own() -> None:
+    async with world() as place:
+        order = place.track()
+        place.valr.answers[OPEN_ORDERS] = [{"orderId": ORDER_ID, "status": "Placed", "currencyPair": SYMBOL}]
+        await place.exchange._update_order_status()
+        assert order.is_open
+        assert not place.valr.sent(status_path())
+
+
+async def test_a_pair_without_currencies_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(rules=False) as place:
+        pairs, order_types = rows({"symbol": "ETHZAR"}, {"symbol": "ODDZAR"})
+        del pairs[1]["baseCurrency"]
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        assert await place.exchange.all_trading_pairs() == ["ETH-ZAR"]
+    assert texts(caplog, "ODDZAR names no currencies")
+
+
+# --- The journal ------------------------------------------------------------------------------------------------------
+async def test_a_journal_that_cannot_be_written_is_said_and_trading_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    hummingbot.set_data_path(str(tmp_path / "file" / "data"))
+    async with world() as place:
+        await place.placed()
+        assert len(place.told("created")) == 1
+    assert texts(caplog, "The order journal cannot be written", logging.ERROR)
+
+
+async def test_an_order_that_only_the_journal_knows_is_cancelled_and_said_so(
+    data_folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valr_order_keeper, "STRAY_GRACE", 0.0)
+    async with world() as place:
+        journal = OrderJournal(lambda: data_folder, place.exchange._auth.account_fingerprint)
+        journal.open()
+        journal.add("HBOTBlost", PAIR)
+        journal.close()
+        looked_up = f"/v1/orders/{SYMBOL}/customerorderid/HBOTBlost"
+        place.valr.answers |= {CANCEL: {"id": ORDER_ID}, looked_up: state("Placed", client_order_id="HBOTBlost")}
+        await place.exchange.start_network()
+        await until(lambda: place.valr.sent(CANCEL))
+        place.valr.answers[status_path()] = state("Cancelled", client_order_id="HBOTBlost")
+        await until(lambda: texts(caplog, "ours, live on VALR and unknown to the bot", logging.ERROR))
+        await until(
+            lambda: not any("+ HBOTBlost" in text and "- HBOTBlost" not in text for text in journals(data_folder))
+        )
+        for kind in set(EVENTS.values()):
+            assert place.told(kind) == []
 
 
 # --- Orders of an earlier run -----------------------------------------------------------------------------------------
