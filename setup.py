@@ -34,7 +34,14 @@ setup(
         # The release the connector is tested with; uv resolves it, pip does not.
         "hummingbot": ["hummingbot==20260922", *COMMANDS],
         # The loopback exchange also runs where there is no Hummingbot.
-        "loopback": ["aiohttp>=3.9,<3.14", "orjson>=3.9", "pydantic>=2", "sortedcontainers>=2.4", *COMMANDS],
+        "loopback": [
+            "aiohttp>=3.9,<3.14",
+            "orjson>=3.9",
+            "pydantic>=2",
+            "pyyaml>=6",
+            "sortedcontainers>=2.4",
+            *COMMANDS,
+        ],
     },
     entry_points={"console_scripts": ["hummingbot-valr = hummingbot_valr.command:app"]},
 )

@@ -108,7 +108,7 @@ def test_hummingbot_is_an_extra_and_no_requirement(wheel: Path) -> None:
         ("hummingbot/connector/exchange/valr", {"aiohttp", "bidict", "hummingbot", "pydantic", "yarl"}),
         ("hummingbot_valr", {"aiohttp", "hummingbot", "psutil", "rich", "ruamel", "typer", "valr_loopback"}),
         # setup.py's extra `loopback`; yarl comes with aiohttp.
-        ("valr_loopback", {"aiohttp", "orjson", "pydantic", "rich", "sortedcontainers", "typer", "yarl"}),
+        ("valr_loopback", {"aiohttp", "orjson", "pydantic", "rich", "sortedcontainers", "typer", "yaml", "yarl"}),
     ],
 )
 def test_nothing_undeclared_is_imported(package: str, declared: set[str]) -> None:
