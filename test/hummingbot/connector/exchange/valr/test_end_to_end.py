@@ -1,96 +1,19 @@
 """The whole connector against the loopback exchange over real sockets: what the bot was told equals the ledger."""
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import hummingbot
 from hummingbot.connector.exchange.valr import valr_order_keeper
-from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
-from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.trade_fee import TokenAmount
-from hummingbot.core.event.event_logger import EventLogger
-from hummingbot.core.event.events import MarketEvent
+from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually
+from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
-
-PAIR = "BTC-ZAR"
-SYMBOL = "BTCZAR"
-EVENTS = {
-    MarketEvent.BuyOrderCreated: "created",
-    MarketEvent.SellOrderCreated: "created",
-    MarketEvent.OrderFilled: "filled",
-    MarketEvent.OrderCancelled: "cancelled",
-    MarketEvent.OrderFailure: "failed",
-    MarketEvent.BuyOrderCompleted: "completed",
-    MarketEvent.SellOrderCompleted: "completed",
-}
-
-
-async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Return as soon as ``condition`` holds; fail when it does not within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
-
-
-class Bot:
-    """A connector on a running clock, with everything it told."""
-
-    def __init__(self, server: LoopbackServer, **options: Any) -> None:
-        self.server = server
-        self.exchange = ValrExchange(
-            server.api_key,
-            server.api_secret,
-            valr_url=server.url,
-            domain="valr_loopback",
-            trading_pairs=[PAIR],
-            **options,
-        )
-        self.loggers = {event: EventLogger() for event in EVENTS}
-        for event, logger in self.loggers.items():
-            self.exchange.add_listener(event, logger)
-
-    def told(self, what: str) -> list[Any]:
-        return [event for kind, logger in self.loggers.items() if EVENTS[kind] == what for event in logger.event_log]
-
-    def ids(self, what: str) -> list[str]:
-        return [event.order_id for event in self.told(what)]
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Bot"]:
-        with Clock(ClockMode.REALTIME, tick_size=0.2) as clock:
-            clock.add_iterator(self.exchange)
-            task = asyncio.create_task(clock.run())
-            try:
-                await eventually(lambda: self.exchange.ready)
-                yield self
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        await self.exchange.stop_network()
-
-    def buy(self, price: str, amount: str = "0.01", order_type: OrderType = OrderType.LIMIT) -> str:
-        return self.exchange.buy(PAIR, Decimal(amount), order_type, Decimal(price))
-
-    def sell(self, price: str, amount: str = "0.01", order_type: OrderType = OrderType.LIMIT) -> str:
-        return self.exchange.sell(PAIR, Decimal(amount), order_type, Decimal(price))
-
-    def die(self) -> None:
-        """Let go of the journal as a killed process would: without a word."""
-        file = self.exchange._keeper._journal._file
-        assert file is not None
-        file.close()
-
-    def live(self) -> list[str]:
-        return [order.client_order_id for order in self.server.exchange.open_orders(self.server.account_id)]
 
 
 @pytest.fixture(autouse=True)
@@ -257,3 +180,81 @@ async def test_restored_orders_go_on(server: LoopbackServer) -> None:
         assert second.live() == [kept]
         assert second.told("created") == []
         assert all(result.success for result in await second.exchange.cancel_all(10))
+
+
+# --- Faults -----------------------------------------------------------------------------------------------------------
+FAULTS = {
+    "a cancel is done but its reply is lost": [Fault(kind="cancel_ack_lost")],
+    "a cancel is acknowledged and done late": [Fault(kind="cancel_executed_late", delay=(1.5, 3.0))],
+    "a cancel is acknowledged and never done": [Fault(kind="cancel_never_executed", times=3)],
+    "an order is placed but its reply is lost": [Fault(kind="place_reply_lost")],
+    "an order's reply is late": [Fault(kind="place_reply_late", delay=(2.5, 3.0))],
+    "the events come before the reply": [Fault(kind="events_before_reply")],
+    "nothing is said about states": [
+        Fault(kind="drop_event", event=event) for event in ("ORDER_STATUS_UPDATE", "ORDER_PROCESSED")
+    ],
+    "nothing is said about fills": [Fault(kind="drop_event", event="NEW_ACCOUNT_TRADE")],
+    "nothing is said at all": [
+        Fault(kind="drop_event", event=event)
+        for event in (
+            "ORDER_STATUS_UPDATE",
+            "ORDER_PROCESSED",
+            "NEW_ACCOUNT_TRADE",
+            "OPEN_ORDERS_UPDATE",
+            "BALANCE_UPDATE",
+        )
+    ],
+    "everything is said twice and out of order, without client ids": [
+        Fault(kind="duplicate_event"),
+        Fault(kind="reorder_events"),
+        Fault(kind="omit_customer_order_id"),
+    ],
+    "the list leaves out fresh orders": [Fault(kind="open_orders_missing_fresh", delay=(2.0, 2.0))],
+    "the account socket falls silent": [Fault(kind="account_socket_silent", times=1)],
+    "the account socket is cut every second": [Fault(kind="account_socket_close", until_seconds=12)],
+    "REST is down for some seconds": [Fault(kind="rest_503", from_seconds=2, until_seconds=6)],
+}
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS.keys())
+async def test_under_a_fault_the_bot_ends_where_the_ledger_is(faults: list[Fault]) -> None:
+    async with LoopbackServer(LoopbackConfig(port=0, market=False, faults=tuple(faults))) as server:
+        server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
+        server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
+        server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        async with Bot(server).running() as bot:
+            for round_of_orders in range(2):
+                placed = [
+                    bot.sell(str(1003000 + round_of_orders)),
+                    bot.buy("1001000", order_type=OrderType.LIMIT_MAKER),
+                    bot.buy("1010000", order_type=OrderType.LIMIT_MAKER),
+                    bot.sell("1009000"),
+                ]
+                await eventually(lambda: len(bot.live()) == 3)
+                server.exchange.place_limit("other", SYMBOL, "buy", "0.004", "1003001")
+                for identifier in placed:
+                    bot.exchange.cancel(PAIR, identifier)
+                # PMM waits for the proof of every cancel, however long it takes; so does this.
+                await eventually(lambda: not bot.exchange.in_flight_orders, seconds=40)
+            bot.assert_equal_to_the_ledger()
+
+
+async def test_a_400_with_html_on_an_order_that_was_placed_is_no_failure() -> None:
+    config = LoopbackConfig(port=0, market=False, faults=(Fault(kind="place_html_400_though_placed"),))
+    async with LoopbackServer(config) as server, Bot(server, valr_order_entry="rest").running() as bot:
+        order_id = bot.buy("1001000")
+        await eventually(lambda: bot.ids("created") == [order_id])
+        assert all(result.success for result in await bot.exchange.cancel_all(10))
+        await eventually(lambda: bot.ids("cancelled") == [order_id])
+        bot.assert_equal_to_the_ledger()
+
+
+async def test_a_placement_that_never_arrived_fails_only_after_patience_and_nothing_is_left() -> None:
+    fault = Fault(kind="rest_timeout", path="/v2/orders/limit", delay=(0.1, 0.1))
+    config = LoopbackConfig(port=0, market=False, faults=(fault,))
+    async with LoopbackServer(config) as server, Bot(server, valr_order_entry="rest").running() as bot:
+        order_id = bot.buy("1001000")
+        await eventually(lambda: bot.ids("failed") == [order_id], seconds=40)
+        assert bot.told("created") == []
+        assert "does not know" in bot.told("failed")[0].error_message
+        assert bot.live() == []

@@ -1,0 +1,113 @@
+"""A bot for end-to-end tests: the connector on a running clock against a loopback exchange, and all it was told."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from typing import Any
+
+from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.core.clock import Clock, ClockMode
+from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.trade_fee import TokenAmount
+from hummingbot.core.event.event_logger import EventLogger
+from hummingbot.core.event.events import MarketEvent
+from valr_loopback.server import LoopbackServer
+
+PAIR = "BTC-ZAR"
+SYMBOL = "BTCZAR"
+EVENTS = {
+    MarketEvent.BuyOrderCreated: "created",
+    MarketEvent.SellOrderCreated: "created",
+    MarketEvent.OrderFilled: "filled",
+    MarketEvent.OrderCancelled: "cancelled",
+    MarketEvent.OrderFailure: "failed",
+    MarketEvent.BuyOrderCompleted: "completed",
+    MarketEvent.SellOrderCompleted: "completed",
+}
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Return as soon as ``condition`` holds; fail when it does not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+class Bot:
+    """A connector on a running clock, with everything it told."""
+
+    def __init__(self, server: LoopbackServer, **options: Any) -> None:
+        self.server = server
+        self.exchange = ValrExchange(
+            server.api_key,
+            server.api_secret,
+            valr_url=server.url,
+            domain="valr_loopback",
+            trading_pairs=[PAIR],
+            **options,
+        )
+        self.loggers = {event: EventLogger() for event in EVENTS}
+        for event, logger in self.loggers.items():
+            self.exchange.add_listener(event, logger)
+
+    def told(self, what: str) -> list[Any]:
+        return [event for kind, logger in self.loggers.items() if EVENTS[kind] == what for event in logger.event_log]
+
+    def ids(self, what: str) -> list[str]:
+        return [event.order_id for event in self.told(what)]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Bot"]:
+        with Clock(ClockMode.REALTIME, tick_size=0.2) as clock:
+            clock.add_iterator(self.exchange)
+            task = asyncio.create_task(clock.run())
+            try:
+                await eventually(lambda: self.exchange.ready)
+                yield self
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self.exchange.stop_network()
+
+    def buy(self, price: str, amount: str = "0.01", order_type: OrderType = OrderType.LIMIT) -> str:
+        return self.exchange.buy(PAIR, Decimal(amount), order_type, Decimal(price))
+
+    def sell(self, price: str, amount: str = "0.01", order_type: OrderType = OrderType.LIMIT) -> str:
+        return self.exchange.sell(PAIR, Decimal(amount), order_type, Decimal(price))
+
+    def die(self) -> None:
+        """Let go of the journal as a killed process would: without a word."""
+        file = self.exchange._keeper._journal._file
+        assert file is not None
+        file.close()
+
+    def live(self) -> list[str]:
+        return [order.client_order_id for order in self.server.exchange.open_orders(self.server.account_id)]
+
+    def assert_equal_to_the_ledger(self) -> None:
+        """Every order created and ended once, as the ledger has it; every fill once, exact; nothing live."""
+        exchange, account = self.server.exchange, self.server.account_id
+        ends = {"cancelled": "Cancelled", "failed": "Failed", "completed": "Filled"}
+        told = Counter((identifier, ends[what]) for what in ends for identifier in self.ids(what))
+        assert told == Counter((order.client_order_id, order.status.value) for order in exchange.orders(account))
+        assert max(Counter(self.ids("created")).values(), default=0) <= 1
+        fills = {
+            event.exchange_trade_id: (event.order_id, event.price, event.amount, event.trade_fee.flat_fees)
+            for event in self.told("filled")
+        }
+        assert len(fills) == len(self.told("filled"))
+        assert fills == {
+            trade.id: (
+                trade.client_order_id,
+                trade.price,
+                trade.quantity,
+                [TokenAmount(trade.fee_currency, trade.fee)] if trade.fee else [],
+            )
+            for trade in exchange.trades(account)
+        }
+        assert exchange.open_orders(account) == []
+        assert self.exchange.in_flight_orders == {}
