@@ -7,7 +7,7 @@ DEMO_SECONDS ?= 60
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
-PURE := $(VALR)/valr_auth.py,$(VALR)/valr_constants.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_utils.py
+PURE := $(VALR)/valr_auth.py,$(VALR)/valr_constants.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_utils.py
 
 .PHONY: help install check unit coverage test demo lock clean
 

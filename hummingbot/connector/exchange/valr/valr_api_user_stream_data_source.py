@@ -87,7 +87,12 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 self._note_refusal(error)
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 self.logger().exception("Unexpected error while listening to user stream.")
-            self._failures = 0 if time.monotonic() - connected_at > STABLE_AFTER else self._failures + 1
+            if time.monotonic() - connected_at > STABLE_AFTER:
+                self._failures = 0
+                # What closed the socket at its SUBSCRIBE may have been the network.
+                self._skip_subscribe = False
+            else:
+                self._failures += 1
             await self._sleep(self._reconnect_delay())
 
     def _note_refusal(self, error: Exception) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import math
 import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
-from hummingbot.connector.exchange.valr.valr_order_lifecycle import LookUp
+from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
     ValrNotSentError,
@@ -79,6 +80,7 @@ WORD_STATES = {
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
 MARKET_SUMMARY_LIFETIME = 30.0
+REFRESH_RETRY_MAX = 60.0
 
 
 class ValrExchange(ExchangePyBase):
@@ -300,19 +302,27 @@ class ValrExchange(ExchangePyBase):
 
         The base class would build the whole interactive application to announce a failure.
         """
+        offset_ms = await self._measure_clock()
+        if offset_ms is not None:
+            self._time_synchronizer.add_time_offset_ms_sample(offset_ms)
+
+    async def _measure_clock(self) -> float | None:
+        """Return how far VALR's clock is ahead of ours in milliseconds, None if it cannot be read."""
         before = self._time_synchronizer._current_seconds_counter()
         try:
             server_time = await self._rest.server_time()
         except (ValrRequestError, ValueError) as error:
             self._warn(f"VALR's clock could not be read ({error}); the last known difference stays in use.", "clock")
-            return
+            return None
         middle = (before + self._time_synchronizer._current_seconds_counter()) / 2
-        self._time_synchronizer.add_time_offset_ms_sample((server_time - middle) * 1000)
+        return (server_time - middle) * 1000
 
     async def _resync_clock(self) -> None:
-        # Samples taken before a jump of either clock would drag the average for minutes.
-        self._time_synchronizer.clear_time_offset_ms_samples()
-        await self._update_time_synchronizer()
+        offset_ms = await self._measure_clock()
+        if offset_ms is not None:
+            # Samples taken before a jump of either clock would drag the average for minutes.
+            self._time_synchronizer.clear_time_offset_ms_samples()
+            self._time_synchronizer.add_time_offset_ms_sample(offset_ms)
 
     async def _make_network_check_request(self) -> None:
         """Answer from the sockets' liveness: one failed health request would tear down everything that works."""
@@ -357,6 +367,33 @@ class ValrExchange(ExchangePyBase):
             await self._order_entry.cancel_on_disconnect()
         except ValrRequestError as error:
             self.logger().error(f"VALR did not take cancel-on-disconnect: {error}")
+
+    async def _trading_rules_polling_loop(self) -> None:
+        await self._keep_fresh("trading rules", self._update_trading_rules, self.TRADING_RULES_INTERVAL)
+
+    async def _trading_fees_polling_loop(self) -> None:
+        await self._keep_fresh("trading fees", self._update_trading_fees, self.TRADING_FEES_INTERVAL)
+
+    async def _keep_fresh(self, what: str, update: Callable[[], Awaitable[None]], interval: float) -> None:
+        """Update now and every ``interval`` seconds; after trouble sooner, with growing pauses.
+
+        The base class tries twice a second, which the 30 public calls a minute do not bear, and announces trouble
+        through the whole interactive application, which it builds for that.
+        """
+        failures = 0
+        while True:
+            try:
+                await update()
+                failures = 0
+            except asyncio.CancelledError:
+                raise
+            except (ValrRequestError, ValueError) as error:
+                failures += 1
+                self._warn(f"VALR's {what} could not be fetched: {error}", what)
+            except Exception:  # noqa: BLE001 - the outermost loop of the task
+                failures += 1
+                self.logger().exception(f"Unexpected error while fetching {what}.")
+            await self._sleep(min(2.0**failures, REFRESH_RETRY_MAX) if failures else interval)
 
     # --- Orders -------------------------------------------------------------------------------------------------------
     async def _symbol_of(self, trading_pair: str) -> str:

@@ -49,7 +49,7 @@ def parse_number(value: Any) -> Decimal:
         else:
             raise ValueError("a comma of unclear meaning")
     try:
-        number = Decimal(text)
+        number = Decimal(text if text.isascii() and "_" not in text else "")
     except InvalidOperation:
         raise ValueError("not a decimal number") from None
     if not number.is_finite():

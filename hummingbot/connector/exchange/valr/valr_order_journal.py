@@ -40,6 +40,7 @@ class OrderJournal:
         self._find_folder = folder
         self._account = account
         self._file: IO[str] | None = None
+        self._path = Path()
         self._entries: dict[str, JournalEntry] = {}
         self._lines = 0
 
@@ -61,11 +62,9 @@ class OrderJournal:
         folder.mkdir(parents=True, exist_ok=True)
         abandoned = self._lock_abandoned(folder)
         adopted = {entry.client_order_id: entry for file in abandoned for entry in _read_entries(file)}
-        path = folder / f"{self._prefix}{os.getpid()}_{time.time_ns()}.journal"
-        self._file = path.open("a", encoding="utf-8")
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for entry in (*self._entries.values(), *adopted.values()):
-            self._append(entry)
+        self._path = folder / f"{self._prefix}{os.getpid()}_{time.time_ns()}.journal"
+        self._entries |= adopted
+        self._file = self._write_afresh()
         for file in abandoned:
             Path(file.name).unlink(missing_ok=True)
             file.close()
@@ -75,30 +74,28 @@ class OrderJournal:
         """Release the journal; an empty one is removed."""
         if self._file is None:
             return
-        path = Path(self._file.name)
         if not self._entries:
-            path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
         self._file.close()
         self._file = None
 
     def add(self, client_order_id: str, trading_pair: str) -> None:
         """Record an order before it is sent; on return it has left this process."""
-        self._append(JournalEntry(client_order_id, trading_pair, time.time()))
+        entry = JournalEntry(client_order_id, trading_pair, time.time())
+        self._entries[client_order_id] = entry
+        self._write(_line(entry))
 
     def remove(self, client_order_id: str) -> None:
         """Record that an order has provably ended."""
         if self._entries.pop(client_order_id, None) is not None:
             self._write(f"- {client_order_id}\n")
-            if self._lines > COMPACT_AFTER_LINES:
-                self._compact()
+            if self._file is not None and self._lines > COMPACT_AFTER_LINES:
+                outgrown, self._file = self._file, self._write_afresh()
+                outgrown.close()
 
     @property
     def _prefix(self) -> str:
         return f"valr_orders_{self._account}_"
-
-    def _append(self, entry: JournalEntry) -> None:
-        self._entries[entry.client_order_id] = entry
-        self._write(f"+ {entry.client_order_id} {entry.trading_pair} {entry.sent_at}\n")
 
     def _write(self, line: str) -> None:
         if self._file is not None:
@@ -107,12 +104,16 @@ class OrderJournal:
             self._file.flush()
             self._lines += 1
 
-    def _compact(self) -> None:
-        if self._file is not None:
-            self._file.truncate(0)
-            self._lines = 0
-            for entry in list(self._entries.values()):
-                self._append(entry)
+    def _write_afresh(self) -> IO[str]:
+        # Complete and locked before it bears the name under which others would look for it.
+        fresh = self._path.with_suffix(".new")
+        file = fresh.open("w", encoding="utf-8")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.writelines(map(_line, self._entries.values()))
+        file.flush()
+        fresh.replace(self._path)
+        self._lines = len(self._entries)
+        return file
 
     def _lock_abandoned(self, folder: Path) -> list[IO[str]]:
         files: list[IO[str]] = []
@@ -126,6 +127,10 @@ class OrderJournal:
             else:
                 files.append(file)
         return files
+
+
+def _line(entry: JournalEntry) -> str:
+    return f"+ {entry.client_order_id} {entry.trading_pair} {entry.sent_at}\n"
 
 
 def _read_entries(lines: IO[str]) -> list[JournalEntry]:

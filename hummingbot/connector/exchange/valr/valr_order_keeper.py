@@ -34,7 +34,8 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     is_cancel_not_found,
 )
 from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
-from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
+from hummingbot.connector.exchange.valr.valr_order_outcomes import (
     End,
     Ended,
     FetchTrades,
@@ -42,7 +43,6 @@ from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
     Level,
     LookUp,
     Notice,
-    OrderLifecycle,
     Outcome,
     Progress,
     SendCancel,
@@ -276,7 +276,7 @@ class OrderKeeper:
         """An order was refused, or never sent."""
         self._publish_soon(
             self._lifecycle.placement_refused(
-                client_order_id, str(error or ""), time.monotonic(), error_type=type(error).__name__
+                client_order_id, str(error or ""), time.monotonic(), error_type=type(error).__name__ if error else ""
             )
         )
 
@@ -548,7 +548,7 @@ class OrderKeeper:
 
     async def _tell_end(self, ended: Ended) -> None:
         if ended.proven:
-            self._journal.remove(ended.client_order_id)
+            self._forget(ended.client_order_id)
         if ended.stray:
             return
         order = self._tracker.fetch_order(ended.client_order_id)
@@ -557,6 +557,13 @@ class OrderKeeper:
             order.completely_filled_event.set()
         problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
         await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
+
+    def _forget(self, client_order_id: str) -> None:
+        try:
+            self._journal.remove(client_order_id)
+        except OSError as error:
+            # At worst the order is looked up once more after the next start.
+            self._warn(f"The order journal could not be written: {error}", "journal")
 
     async def _update_tracker(
         self, outcome: Progress | Ended, state: OrderState, misc_updates: dict[str, str] | None = None

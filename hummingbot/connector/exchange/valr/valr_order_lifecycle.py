@@ -21,7 +21,6 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum, IntEnum
 
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountTrade,
@@ -29,6 +28,20 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     OrderProcessed,
     OrderReport,
     OrderWord,
+)
+from hummingbot.connector.exchange.valr.valr_order_outcomes import (
+    End,
+    Ended,
+    FetchTrades,
+    Fill,
+    Level,
+    LookUp,
+    Notice,
+    Outcome,
+    Progress,
+    SendCancel,
+    Stage,
+    Wish,
 )
 
 # All in seconds. VALR acknowledges in about 10 ms (valr-api.md 6.2): proof that is a second late is worth a lookup.
@@ -53,25 +66,6 @@ NOT_FOUND_NOTICE_INTERVAL = 60.0
 ENDED_KEPT = 2000
 UNCLAIMED_KEPT = 1000
 
-
-class Stage(IntEnum):
-    """What has been told of an order so far; it only ever rises."""
-
-    SUBMITTED = 0
-    OPEN = 1
-    PARTIALLY_FILLED = 2
-    CANCEL_PENDING = 3
-    ENDED = 4
-
-
-class End(Enum):
-    """How an order ended."""
-
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
 CANCELS_DISBELIEVED_AFTER = 4
 FETCHES_DOUBTED_AFTER = 3
 
@@ -79,102 +73,6 @@ FETCHES_DOUBTED_AFTER = 3
 def _back_off(attempts: int) -> float:
     """Seconds to wait after so many vain attempts: none after none, then doubling."""
     return 0.0 if attempts <= 0 else min(LOOKUP_RETRY * 2 ** (attempts - 1), LOOKUP_RETRY_MAX)
-
-
-# --- Outcomes: what the shell tells Hummingbot ------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Progress:
-    """An order rose to ``stage``, by proof."""
-
-    client_order_id: str
-    order_id: str
-    trading_pair: str
-    stage: Stage
-
-
-@dataclass(frozen=True)
-class Fill:
-    """One new trade of an order; Hummingbot does not know the order if it is a stray."""
-
-    client_order_id: str
-    trading_pair: str
-    trade: AccountTrade
-    stray: bool = False
-
-
-@dataclass(frozen=True)
-class Ended:
-    """An order ended; all its fills have been told before.
-
-    ``proven`` is False only when VALR never knew the order: it stays in the journal, so that it is recognised as a
-    stray should it appear after all.
-    """
-
-    client_order_id: str
-    order_id: str
-    trading_pair: str
-    end: End
-    reason: str = ""
-    error_type: str = ""
-    proven: bool = True
-    stray: bool = False
-
-
-class Level(Enum):
-    """How loud a notice is."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A line for the log."""
-
-    level: Level
-    text: str
-
-
-Outcome = Progress | Fill | Ended | Notice
-
-
-# --- Wishes: what the shell should ask VALR ---------------------------------------------------------------------------
-@dataclass(frozen=True)
-class LookUp:
-    """Ask VALR for the state of one order, then report it (or ``not_found`` or ``lookup_failed``).
-
-    With ``totals`` its summary is wanted first: trades do not explain what its status implied.
-    """
-
-    client_order_id: str
-    order_id: str
-    trading_pair: str
-    totals: bool = False
-
-
-@dataclass(frozen=True)
-class FetchTrades:
-    """Fetch the account's trades of one pair back to ``since`` (Unix seconds), then call ``trades_fetched``."""
-
-    trading_pair: str
-    since: float
-
-
-@dataclass(frozen=True)
-class SendCancel:
-    """Cancel one order, then call one of the ``cancel_*`` methods with what came of it.
-
-    ``over_rest`` asks for REST, whose answer is proof, in place of the configured channel.
-    """
-
-    client_order_id: str
-    order_id: str
-    trading_pair: str
-    over_rest: bool
-
-
-Wish = LookUp | FetchTrades | SendCancel
 
 
 # --- Records ----------------------------------------------------------------------------------------------------------

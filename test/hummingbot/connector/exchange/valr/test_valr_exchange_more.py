@@ -1296,3 +1296,39 @@ async def test_a_refused_cancel_on_disconnect_is_an_error_in_the_log(
         place.exchange._order_entry.socket_opened(send)
         place.exchange._on_account_socket_connected()
         await until(lambda: texts(caplog, "VALR did not take cancel-on-disconnect", logging.ERROR))
+
+
+# --- Refreshing rules and fees ----------------------------------------------------------------------------------------
+async def test_rules_and_fees_are_fetched_again_with_growing_pauses_and_little_noise(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world(rules=False) as place:
+        pauses: list[float] = []
+        troubles: list[Exception | None] = [ValueError("one"), ValueError("two"), KeyError("three"), None]
+
+        async def update() -> None:
+            trouble = troubles[len(pauses)]
+            if trouble is not None:
+                raise trouble
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == len(troubles):
+                raise asyncio.CancelledError
+
+        monkeypatch.setattr(place.exchange, "_sleep", sleep)
+        with pytest.raises(asyncio.CancelledError):
+            await place.exchange._keep_fresh("trading rules", update, 1800.0)
+        assert pauses == [2.0, 4.0, 8.0, 1800.0]
+        assert len(texts(caplog, "trading rules could not be fetched", logging.WARNING)) == 1
+        assert len(texts(caplog, "Unexpected error while fetching trading rules", logging.ERROR)) == 1
+
+
+async def test_a_missing_fee_route_stops_nothing_and_builds_no_application() -> None:
+    async with world() as place:
+        await place.exchange.start_network()
+        await until(lambda: place.valr.sent("/v1/account/fees/trade"))
+        await until(lambda: place.exchange.status_dict["trading_rule_initialized"])
+    from hummingbot.client.hummingbot_application import HummingbotApplication
+
+    assert HummingbotApplication._main_app is None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hummingbot.connector.exchange.valr import valr_order_lifecycle as rules
 from hummingbot.connector.exchange.valr.valr_messages import AccountTrade, OpenOrders, OrderProcessed, OrderReport
-from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
+from hummingbot.connector.exchange.valr.valr_order_outcomes import (
     End,
     Ended,
     FetchTrades,
@@ -20,7 +21,6 @@ from hummingbot.connector.exchange.valr.valr_order_lifecycle import (
     Level,
     LookUp,
     Notice,
-    OrderLifecycle,
     Outcome,
     Progress,
     SendCancel,
