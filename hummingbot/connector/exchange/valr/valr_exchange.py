@@ -49,6 +49,7 @@ from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Wa
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
+    ValrConnectionsFactory,
     ValrNotSentError,
     ValrRefusedError,
     ValrRequestError,
@@ -138,6 +139,8 @@ class ValrExchange(ExchangePyBase):
         self._own_symbols: dict[str, str] = {}
         self._market_summaries: dict[str, MarketSummary] = {}
         self._market_summaries_time = -math.inf
+        self._is_started = False
+        self._calls = 0
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._keeper = OrderKeeper(
             order_entry=self._order_entry,
@@ -230,7 +233,8 @@ class ValrExchange(ExchangePyBase):
 
     # --- Construction of the rooms ------------------------------------------------------------------------------------
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
-        factory = web_utils.build_api_factory(self._throttler, self._auth)
+        self._connections = ValrConnectionsFactory()
+        factory = web_utils.build_api_factory(self._throttler, self._auth, self._connections)
         self._rest = ValrRestClient(factory, self._endpoints.rest_url)
         self._order_entry = OrderEntry(
             self._signed_request, self._throttler, prefer_socket=self._options.order_entry == "websocket"
@@ -272,23 +276,33 @@ class ValrExchange(ExchangePyBase):
         **kwargs: Any,
     ) -> Any:
         """Perform a call with a deadline and typed errors; the base class has neither."""
-        call = functools.partial(
-            self._rest.request,
-            method,
-            path_url,
-            body=data,
-            params=params,
-            signed=is_auth_required,
-            limit_id=limit_id,
-            headers=headers,
-            url=overwrite_url,
-        )
+        self._calls += 1
+        try:
+            return await self._call_twice_if_the_clock_is_off(
+                functools.partial(
+                    self._rest.request,
+                    method,
+                    path_url,
+                    body=data,
+                    params=params,
+                    signed=is_auth_required,
+                    limit_id=limit_id,
+                    headers=headers,
+                    url=overwrite_url,
+                )
+            )
+        finally:
+            self._calls -= 1
+            if not self._calls and not self._is_started and not self._keeper.is_running:
+                # Whoever only asks a question (connect, balance, a list of pairs) never stops us: leave nothing open.
+                await self._connections.close_rest()
+
+    async def _call_twice_if_the_clock_is_off(self, call: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await call()
         except ValrRefusedError as error:
             if not self._is_request_exception_related_to_time_synchronizer(error):
                 raise
-        # The clock may be off: measure it anew and sign once more.
         await self._resync_clock()
         return await call()
 
@@ -344,12 +358,14 @@ class ValrExchange(ExchangePyBase):
     async def start_network(self) -> None:
         """Start every loop; orders of an earlier run are asked for first of all."""
         await super().start_network()
+        self._is_started = True
         if self._trading_required:
             self._keeper.ensure_running()
             self._keeper.reconcile()
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
+        self._is_started = False
         await super().stop_network()
         await self._keeper.stop()
         await self._web_assistants_factory.close()

@@ -140,9 +140,14 @@ class OrderKeeper:
     # --- Running ------------------------------------------------------------------------------------------------------
     def ensure_running(self) -> None:
         """Start the loop unless it runs; some hosts never call ``start_network``, so the first order does."""
-        if self._loop_task is None or self._loop_task.done():
+        if not self.is_running:
             self._open_journal()
             self._loop_task = safe_ensure_future(self._run())
+
+    @property
+    def is_running(self) -> bool:
+        """Whether orders are being looked after."""
+        return self._loop_task is not None and not self._loop_task.done()
 
     async def stop(self) -> None:
         """Stop the loop; what was being asked is asked again after the next start."""

@@ -15,6 +15,7 @@ from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBas
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 REQUEST_DEADLINE = 10.0
@@ -93,7 +94,7 @@ def private_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> s
 
 
 class ValrConnectionsFactory(ConnectionsFactory):
-    """The connections of one connector.
+    """The connections of one connector; REST and sockets apart, so that one can be closed without the other.
 
     Hummingbot's own factory is one session for the whole process, bound to the first event loop, whose idle
     connections last 15 s: with a refresh of 30 s every order would pay for a new TLS handshake.
@@ -105,25 +106,45 @@ class ValrConnectionsFactory(ConnectionsFactory):
 
     def __init__(self) -> None:
         self._shared_client: aiohttp.ClientSession | None = None
+        self._ws_independent_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    async def close_rest(self) -> None:
+        """Close the REST connections; the next request opens new ones."""
+        session, self._shared_client = self._shared_client, None
+        if session is not None:
+            await session.close()
+
+    async def get_ws_connection(self) -> WSConnection:
+        """Return a socket connection on the session of the sockets."""
+        self._forget_other_loops()
+        if self._ws_independent_session is None:
+            self._ws_independent_session = aiohttp.ClientSession()
+        return WSConnection(self._ws_independent_session)
+
     async def _get_shared_client(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        if self._shared_client is None or self._loop is not loop:
+        self._forget_other_loops()
+        if self._shared_client is None:
             connector = aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE)
             self._shared_client = aiohttp.ClientSession(connector=connector)
-            self._loop = loop
         return self._shared_client
+
+    def _forget_other_loops(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._shared_client, self._ws_independent_session = loop, None, None
 
 
 def build_api_factory(
-    throttler: AsyncThrottlerBase | None = None, auth: AuthBase | None = None
+    throttler: AsyncThrottlerBase | None = None,
+    auth: AuthBase | None = None,
+    connections: ValrConnectionsFactory | None = None,
 ) -> WebAssistantsFactory:
     """Return Hummingbot's assistants factory for VALR."""
     return WebAssistantsFactory(
         throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS),
         auth=auth,
-        connections_factory=ValrConnectionsFactory(),
+        connections_factory=connections or ValrConnectionsFactory(),
     )
 
 
