@@ -48,6 +48,7 @@ from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_web_utils import (
+    REQUEST_DEADLINE,
     Endpoints,
     ValrConnectionsFactory,
     ValrNotSentError,
@@ -273,6 +274,7 @@ class ValrExchange(ExchangePyBase):
         return_err: bool = False,
         limit_id: str | None = None,
         headers: dict[str, Any] | None = None,
+        deadline: float = REQUEST_DEADLINE,
         **kwargs: Any,
     ) -> Any:
         """Perform a call with a deadline and typed errors; the base class has neither."""
@@ -289,6 +291,7 @@ class ValrExchange(ExchangePyBase):
                     limit_id=limit_id,
                     headers=headers,
                     url=overwrite_url,
+                    deadline=deadline,
                 )
             )
         finally:
@@ -307,9 +310,17 @@ class ValrExchange(ExchangePyBase):
         return await call()
 
     async def _signed_request(
-        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+        self,
+        method: RESTMethod,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        limit_id: str | None = None,
+        deadline: float = REQUEST_DEADLINE,
     ) -> Any:
-        return await self._api_request(path, method=method, data=body, is_auth_required=True, limit_id=limit_id)
+        return await self._api_request(
+            path, method=method, data=body, is_auth_required=True, limit_id=limit_id, deadline=deadline
+        )
 
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
         """Measure the difference of the clocks; a failure leaves the last measurement in place.

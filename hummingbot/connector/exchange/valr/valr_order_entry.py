@@ -23,6 +23,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_placed_order_id,
 )
 from hummingbot.connector.exchange.valr.valr_web_utils import (
+    REQUEST_DEADLINE,
     ValrNotSentError,
     ValrRateLimitedError,
     ValrRefusedError,
@@ -33,6 +34,8 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 # VALR answers a command in about 10 ms (valr-api.md 4.4).
 REPLY_DEADLINE = 2.0
+# An order call that hangs must not keep a stop waiting: better look the order up soon.
+ORDER_DEADLINE = 3.0
 RATE_LIMIT_TRIES = 5
 RATE_LIMIT_DELAY = 0.25
 RATE_LIMIT_DELAY_MAX = 5.0
@@ -42,7 +45,13 @@ class SignedRequest(Protocol):
     """A signed REST call; see ``ValrRestClient.request`` for its errors."""
 
     def __call__(
-        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+        self,
+        method: RESTMethod,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        limit_id: str | None = None,
+        deadline: float = REQUEST_DEADLINE,
     ) -> Awaitable[Any]: ...
 
 
@@ -197,7 +206,11 @@ class OrderEntry:
         path = CONSTANTS.PLACE_MARKET_PATH if placement.is_market else CONSTANTS.PLACE_LIMIT_PATH
         try:
             content = await self._request(
-                RESTMethod.POST, path, body=placement.payload(), limit_id=CONSTANTS.PLACE_LIMIT_ID
+                RESTMethod.POST,
+                path,
+                body=placement.payload(),
+                limit_id=CONSTANTS.PLACE_LIMIT_ID,
+                deadline=ORDER_DEADLINE,
             )
         except ValrRefusedError as error:
             if error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID:
@@ -227,7 +240,11 @@ class OrderEntry:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
         await self._request(
-            RESTMethod.DELETE, CONSTANTS.CANCEL_ORDER_PATH, body=payload, limit_id=CONSTANTS.CANCEL_LIMIT_ID
+            RESTMethod.DELETE,
+            CONSTANTS.CANCEL_ORDER_PATH,
+            body=payload,
+            limit_id=CONSTANTS.CANCEL_LIMIT_ID,
+            deadline=ORDER_DEADLINE,
         )
         return True
 

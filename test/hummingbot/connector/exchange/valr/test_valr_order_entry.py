@@ -12,6 +12,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_messages import ApiError, CommandReply, Unreadable
 from hummingbot.connector.exchange.valr.valr_order_entry import (
+    ORDER_DEADLINE,
     Accepted,
     OrderEntry,
     Placement,
@@ -45,8 +46,15 @@ class Rest:
         self.answers: list[Any] = []
 
     async def __call__(
-        self, method: RESTMethod, path: str, *, body: dict[str, Any] | None = None, limit_id: str | None = None
+        self,
+        method: RESTMethod,
+        path: str,
+        *,
+        body: dict[str, Any] | None = None,
+        limit_id: str | None = None,
+        deadline: float | None = None,
     ) -> Any:
+        assert deadline == ORDER_DEADLINE  # an order call must not hang as long as any other may
         self.calls.append((method.name, path, body, limit_id))
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
