@@ -151,6 +151,7 @@ class ValrExchange(ExchangePyBase):
             symbol_of=self._symbol_of,
             trade_update=self._trade_update,
             event_time=self._event_time,
+            valr_time=self._time_synchronizer.time,
             logger=self.logger,
         )
 
@@ -535,7 +536,7 @@ class ValrExchange(ExchangePyBase):
         super().start_tracking_order(
             order_id, exchange_order_id, trading_pair, trade_type, price, amount, order_type, **kwargs
         )
-        self._keeper.track(self._order_tracker.active_orders[order_id], created_at=time.time())
+        self._keeper.track(self._order_tracker.active_orders[order_id])
 
     def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""

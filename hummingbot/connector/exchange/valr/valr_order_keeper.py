@@ -80,6 +80,8 @@ STRAY_GRACE = 5.0
 MAX_TRADE_PAGES = 50
 # A trade may show in the history some time after it happened.
 TRADES_OVERLAP = 300.0
+# Stamps of an earlier run are by a clock that nobody had compared with VALR's.
+CLOCK_MARGIN = 600.0
 WARNING_INTERVAL = 600.0
 
 
@@ -105,6 +107,7 @@ class OrderKeeper:
     :param symbol_of: VALR's symbol of a trading pair
     :param trade_update: turns a trade of a tracked order into the tracker's form
     :param event_time: the time to stamp on events, Unix seconds
+    :param valr_time: VALR's clock, Unix seconds; ours may be minutes off
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class OrderKeeper:
         symbol_of: Callable[[str], Awaitable[str]],
         trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
         event_time: Callable[[], float],
+        valr_time: Callable[[], float],
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._lifecycle = OrderLifecycle()
@@ -126,6 +130,7 @@ class OrderKeeper:
         self._symbol_of = symbol_of
         self._trade_update = trade_update
         self._event_time = event_time
+        self._valr_time = valr_time
         self._logger = logger
         self._warn = Warner(logger)
         self._outcomes: deque[Outcome] = deque()
@@ -221,19 +226,23 @@ class OrderKeeper:
             return
         self._suspects_due = math.inf
         for entry in self._suspects.values():
-            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, entry.sent_at, now)
+            created_at = entry.sent_at - CLOCK_MARGIN
+            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, created_at, now)
         self._suspects.clear()
 
     # --- Orders come in -----------------------------------------------------------------------------------------------
-    def track(self, order: InFlightOrder, created_at: float) -> None:
-        """Put a new order on record, or a restored one with what had been told of it."""
+    def track(self, order: InFlightOrder, created_at: float | None = None) -> None:
+        """Put a new order on record, or a restored one with what had been told of it.
+
+        :param created_at: Unix seconds on VALR's clock, by default now
+        """
         self._publish_soon(
             self._lifecycle.track(
                 order.client_order_id,
                 order.trading_pair,
                 order.amount,
                 time.monotonic(),
-                created_at=created_at,
+                created_at=self._valr_time() if created_at is None else created_at,
                 order_id=order.exchange_order_id or "",
                 immediate=order.order_type is OrderType.MARKET,
                 told=STAGES.get(order.current_state, Stage.OPEN),
@@ -244,7 +253,7 @@ class OrderKeeper:
     def restore(self, orders: Iterable[InFlightOrder]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
         for order in orders:
-            self.track(order, order.creation_timestamp)
+            self.track(order, order.creation_timestamp - CLOCK_MARGIN)
             self._lifecycle.placement_doubtful(order.client_order_id, time.monotonic())
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
@@ -449,7 +458,7 @@ class OrderKeeper:
         if since is None:
             covered = self._trades_covered.get(trading_pair, -math.inf) - TRADES_OVERLAP
             since = max(self._lifecycle.trades_since(trading_pair), covered)
-        asked_at = time.time()
+        asked_at = self._valr_time()
         try:
             trades = await self.trades_since(trading_pair, since)
             self._trades_covered[trading_pair] = asked_at

@@ -1,6 +1,7 @@
 """The whole connector against the loopback exchange over real sockets: what the bot was told equals the ledger."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -258,3 +259,18 @@ async def test_a_placement_that_never_arrived_fails_only_after_patience_and_noth
         assert bot.told("created") == []
         assert "does not know" in bot.told("failed")[0].error_message
         assert bot.live() == []
+
+
+@pytest.mark.parametrize("skew", [300.0, -300.0])
+async def test_a_clock_that_is_minutes_off_is_healed(skew: float) -> None:
+    async with LoopbackServer(LoopbackConfig(port=0, market=False), clock=lambda: time.time() + skew) as server:
+        server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
+        server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
+        server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        async with Bot(server).running() as bot:
+            filled, cancelled = bot.sell("1003000"), bot.buy("1001000")
+            await eventually(lambda: len(bot.live()) == 2)
+            server.exchange.place_limit("other", SYMBOL, "buy", "0.01", "1003000")
+            bot.exchange.cancel(PAIR, cancelled)
+            await eventually(lambda: bot.ids("completed") == [filled] and bot.ids("cancelled") == [cancelled])
+            bot.assert_equal_to_the_ledger()
