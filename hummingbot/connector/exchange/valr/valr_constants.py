@@ -131,6 +131,7 @@ ERROR_IP_NOT_ALLOWED = -11272
 AUTHENTICATION_ERRORS = frozenset({ERROR_INVALID_SIGNATURE, ERROR_API_KEY_MISSING, ERROR_IP_NOT_ALLOWED})
 
 SPOT = "SPOT"
+TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 
 # --- Rate limits (valr-api.md 1.6) ------------------------------------------------------------------------------------
 KEY_POOL = "key"

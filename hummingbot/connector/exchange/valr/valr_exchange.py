@@ -464,6 +464,7 @@ class ValrExchange(ExchangePyBase):
                 trade_type=order.trade_type,
                 order_type=order.order_type,
                 price=order.price,
+                **kwargs,
             )
         except ValrUnknownOutcomeError as error:
             if self._keeper.is_in_doubt(order.client_order_id):
@@ -481,8 +482,16 @@ class ValrExchange(ExchangePyBase):
         trade_type: TradeType,
         order_type: OrderType,
         price: Decimal,
+        time_in_force: str = "GTC",
+        quote_amount: Decimal | None = None,
         **kwargs: Any,
     ) -> tuple[str, float]:
+        """Send an order; how it may be qualified beyond Hummingbot's order types comes as keywords of ``buy``/``sell``.
+
+        :param time_in_force: of a limit order: ``GTC``, ``IOC`` or ``FOK``
+        :param quote_amount: a market order spends or earns so much of the quote currency, in place of ``amount``
+        """
+        _check_qualifiers(order_type, time_in_force, quote_amount)
         largest = self._trading_rules[trading_pair].max_order_size
         if amount > largest:
             raise ValueError(
@@ -495,6 +504,8 @@ class ValrExchange(ExchangePyBase):
             quantity=amount,
             price=None if order_type is OrderType.MARKET else price,
             post_only=order_type is OrderType.LIMIT_MAKER,
+            time_in_force=time_in_force,
+            quote_amount=quote_amount,
         )
         return await self._keeper.place(placement, trading_pair), time.time()
 
@@ -530,13 +541,20 @@ class ValrExchange(ExchangePyBase):
         price: Decimal,
         amount: Decimal,
         order_type: OrderType,
+        time_in_force: str = "GTC",
+        quote_amount: Decimal | None = None,
         **kwargs: Any,
     ) -> None:
         """Put an order on the tracker's and on our own record."""
         super().start_tracking_order(
             order_id, exchange_order_id, trading_pair, trade_type, price, amount, order_type, **kwargs
         )
-        self._keeper.track(self._order_tracker.active_orders[order_id])
+        self._keeper.track(
+            self._order_tracker.active_orders[order_id],
+            immediate=time_in_force != "GTC",
+            # How much base a quote amount fetches, only the trades will tell.
+            quantity=amount if quote_amount is None else Decimal(0),
+        )
 
     def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
@@ -772,6 +790,15 @@ class ValrExchange(ExchangePyBase):
             self._market_summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
             self._market_summaries_time = time.monotonic()
         return self._market_summaries
+
+
+def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: Decimal | None) -> None:
+    if time_in_force not in CONSTANTS.TIMES_IN_FORCE:
+        raise ValueError(f"time_in_force is {time_in_force!r}; VALR knows {', '.join(CONSTANTS.TIMES_IN_FORCE)}.")
+    if time_in_force != "GTC" and order_type is not OrderType.LIMIT:
+        raise ValueError(f"time_in_force {time_in_force} is for LIMIT orders, not for {order_type.name}.")
+    if quote_amount is not None and (order_type is not OrderType.MARKET or not quote_amount > 0):
+        raise ValueError(f"quote_amount {quote_amount} must be above zero, and is for MARKET orders only.")
 
 
 def _data_folder() -> Path:

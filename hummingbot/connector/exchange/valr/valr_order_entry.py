@@ -60,7 +60,10 @@ SendFrame = Callable[[dict[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Placement:
-    """An order to be sent; a market order has no price."""
+    """An order to be sent; a market order has no price.
+
+    ``quote_amount`` makes a market order spend or earn so much of the quote currency, in place of ``quantity``.
+    """
 
     client_order_id: str
     symbol: str
@@ -68,6 +71,8 @@ class Placement:
     quantity: Decimal
     price: Decimal | None
     post_only: bool = False
+    time_in_force: str = "GTC"
+    quote_amount: Decimal | None = None
 
     @property
     def is_market(self) -> bool:
@@ -77,14 +82,16 @@ class Placement:
     def payload(self) -> dict[str, Any]:
         """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
         fields: dict[str, Any] = {"side": "BUY" if self.is_buy else "SELL", "pair": self.symbol}
-        if self.price is None:
+        if self.price is None and self.quote_amount is not None:
+            fields["quoteAmount"] = format_number(self.quote_amount)
+        elif self.price is None:
             fields["baseAmount"] = format_number(self.quantity)
         else:
             fields |= {
                 "quantity": format_number(self.quantity),
                 "price": format_number(self.price),
                 "postOnly": self.post_only,
-                "timeInForce": "GTC",
+                "timeInForce": self.time_in_force,
             }
         return {**fields, "customerOrderId": self.client_order_id}
 

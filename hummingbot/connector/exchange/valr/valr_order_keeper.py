@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from decimal import Decimal
 from typing import Any
 
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
@@ -231,20 +232,29 @@ class OrderKeeper:
         self._suspects.clear()
 
     # --- Orders come in -----------------------------------------------------------------------------------------------
-    def track(self, order: InFlightOrder, created_at: float | None = None) -> None:
+    def track(
+        self,
+        order: InFlightOrder,
+        created_at: float | None = None,
+        *,
+        immediate: bool = False,
+        quantity: Decimal | None = None,
+    ) -> None:
         """Put a new order on record, or a restored one with what had been told of it.
 
         :param created_at: Unix seconds on VALR's clock, by default now
+        :param immediate: it cannot rest; a market order never can
+        :param quantity: how much is to be filled where that is not the order's amount; 0 when nobody can know
         """
         self._publish_soon(
             self._lifecycle.track(
                 order.client_order_id,
                 order.trading_pair,
-                order.amount,
+                order.amount if quantity is None else quantity,
                 time.monotonic(),
                 created_at=self._valr_time() if created_at is None else created_at,
                 order_id=order.exchange_order_id or "",
-                immediate=order.order_type is OrderType.MARKET,
+                immediate=immediate or order.order_type is OrderType.MARKET,
                 told=STAGES.get(order.current_state, Stage.OPEN),
                 trades=[(trade_id, fill.fill_base_amount) for trade_id, fill in order.order_fills.items()],
             )

@@ -68,6 +68,7 @@ UNCLAIMED_KEPT = 1000
 
 CANCELS_DISBELIEVED_AFTER = 4
 FETCHES_DOUBTED_AFTER = 3
+TOTALS_DOUBTED_AFTER = 4
 
 
 def _back_off(attempts: int) -> float:
@@ -237,7 +238,10 @@ class OrderLifecycle:
         record.check_due = None
         record.checking = True
         record.last_check = now
-        unexplained = record.ending is not None and record.reported > record.filled
+        ending = record.ending
+        unexplained = ending is not None and (
+            record.reported > record.filled or (ending.filled is None and ending.word is OrderWord.FILLED)
+        )
         return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained)
 
     def _wish_cancel(self, record: _Record, cancel: _Cancel) -> SendCancel:
@@ -641,7 +645,7 @@ class OrderLifecycle:
         filled = report.filled_quantity
         if report.word is OrderWord.FILLED and not report.executed_quantity:
             # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
-            filled = report.original_quantity or record.quantity
+            filled = report.original_quantity or record.quantity or self._filled_in_doubt(record, now, looked_up)
         if looked_up and report.executed_quantity is not None:
             # The summary's total outranks what the quantities of a status seemed to imply.
             record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
@@ -651,6 +655,16 @@ class OrderLifecycle:
         record.updated_at = max(record.updated_at, report.updated_at or 0.0)
         self._note_reported(record, filled, now)
         return self._conclude(record, now)
+
+    def _filled_in_doubt(self, record: _Record, now: float, looked_up: bool) -> Decimal | None:
+        """How much a market order by quote amount has filled when VALR says "Filled" and not how much.
+
+        Its summary is asked for (``_wish_lookup``); when that stays silent too, the trades have the last word.
+        """
+        self._fetch_trades(record.trading_pair, now)
+        if looked_up:
+            record.failed_checks += 1
+        return record.filled if record.filled and record.failed_checks >= TOTALS_DOUBTED_AFTER else None
 
     def _after_live_lookup(self, record: _Record, report: OrderReport, now: float) -> None:
         if record.ending is not None:

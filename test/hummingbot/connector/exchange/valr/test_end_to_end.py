@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,39 @@ async def test_a_market_order_is_filled_at_the_books_price(bot: Bot) -> None:
     order_id = bot.exchange.buy(PAIR, Decimal("0.01"), OrderType.MARKET, Decimal("NaN"))
     await eventually(lambda: bot.ids("completed") == [order_id])
     assert [event.price for event in bot.told("filled")] == [Decimal("1010000")]
+
+
+async def test_a_market_order_by_quote_amount_spends_just_that(bot: Bot) -> None:
+    order_id = bot.exchange.buy(PAIR, Decimal("0.01"), OrderType.MARKET, Decimal("NaN"), quote_amount=Decimal("5050"))
+    await eventually(lambda: bot.ids("completed") == [order_id])
+    assert [(event.price, event.amount) for event in bot.told("filled")] == [(Decimal("1010000"), Decimal("0.005"))]
+    assert bot.told("completed")[0].quote_asset_amount == Decimal("5050")
+
+
+@pytest.mark.parametrize(("price", "ends"), [("1011000", "completed"), ("1009000", "failed")])
+@pytest.mark.parametrize("time_in_force", ["IOC", "FOK"])
+async def test_orders_that_cannot_rest(bot: Bot, time_in_force: str, price: str, ends: str) -> None:
+    order_id = bot.exchange.buy(PAIR, Decimal("0.01"), OrderType.LIMIT, Decimal(price), time_in_force=time_in_force)
+    await eventually(lambda: bot.ids(ends) == [order_id])
+    bot.assert_equal_to_the_ledger()
+
+
+@pytest.mark.parametrize(
+    ("order_type", "qualifier"),
+    [
+        (OrderType.LIMIT, {"time_in_force": "DAY"}),
+        (OrderType.LIMIT_MAKER, {"time_in_force": "IOC"}),
+        (OrderType.LIMIT, {"quote_amount": Decimal(100)}),
+        (OrderType.MARKET, {"quote_amount": Decimal(0)}),
+    ],
+)
+async def test_impossible_qualifiers_are_refused_before_anything_is_sent(
+    bot: Bot, order_type: OrderType, qualifier: dict[str, Any]
+) -> None:
+    order_id = bot.exchange.buy(PAIR, Decimal("0.01"), order_type, Decimal("1000500"), **qualifier)
+    await eventually(lambda: bot.ids("failed") == [order_id])
+    assert next(iter(qualifier)) in bot.told("failed")[0].error_message
+    assert bot.server.exchange.orders(bot.server.account_id) == []
 
 
 async def test_cancel_all_proves_that_nothing_is_left(bot: Bot) -> None:

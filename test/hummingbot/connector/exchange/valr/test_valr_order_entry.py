@@ -164,6 +164,17 @@ def test_the_fields_of_market_orders() -> None:
     }
 
 
+def test_a_market_order_by_quote_amount_names_only_that() -> None:
+    placement = Placement("HBOTB3", "BTCZAR", True, Decimal("0.0001"), None, quote_amount=Decimal("1E+2"))
+    fields = placement.payload()
+    assert (fields["quoteAmount"], "baseAmount" in fields) == ("100", False)
+
+
+def test_time_in_force_goes_out() -> None:
+    placement = Placement("HBOTB3", "BTCZAR", True, Decimal("0.0001"), Decimal("7"), time_in_force="IOC")
+    assert placement.payload()["timeInForce"] == "IOC"
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [("1E-8", "0.00000001"), ("1.500", "1.5"), ("1E+3", "1000"), ("0.10", "0.1"), ("70", "70")]
 )

@@ -409,6 +409,36 @@ def test_old_captures_of_filled_market_orders_have_zero_quantities() -> None:
     assert desk.ends == [End.FILLED]
 
 
+def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
+    desk = Desk(track=False)
+    desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
+    desk.accept()
+    desk.event(report("Filled", originalQuantity="0", remainingQuantity="0"))
+    desk.event(trade(1, "0.3"))
+    assert desk.ends == []
+    assert [wish.totals for wish in lookups(desk.after(0.0))] == [True]
+    desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0", totalExecutedQuantity="0.5"))
+    assert desk.ends == []
+    desk.event(trade(2, "0.2"))
+    assert desk.ends == [End.FILLED]
+
+
+def test_when_no_summary_says_how_much_was_filled_the_trades_have_the_last_word() -> None:
+    desk = Desk(track=False)
+    desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
+    desk.accept()
+    desk.event(report("Filled", originalQuantity="0", remainingQuantity="0"))
+    desk.event(trade(1, "0.3"))
+    asked = 0
+    while not desk.ends:
+        for _ in lookups(desk.after(0.25)):
+            asked += 1
+            desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0"))
+    assert asked == 4
+    assert desk.ends == [End.FILLED]
+    assert desk.fills == ["trade-1"]
+
+
 def test_failed_processing_is_a_hint_to_look_up_and_keeps_the_reason() -> None:
     desk = Desk()
     desk.accept()
