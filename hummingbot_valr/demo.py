@@ -248,10 +248,11 @@ class Demo:
         )
 
     def show_summary(self) -> None:
-        """Show what was traded, and each promise."""
+        """Show what was traded and how fast, and each promise."""
         if self.watch is None or not self.verdicts:
             return
         self.screen.say(f"Orders: {demo_view.counts(self.watch)}; the strategy may have {2 * LEVELS} live")
+        self.screen.say(demo_view.latencies(self.watch))
         terminal = self.screen.console.is_terminal
         self.screen.say((demo_view.summary if terminal else demo_view.plain_summary)(self.verdicts))
 

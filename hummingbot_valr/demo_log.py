@@ -23,6 +23,8 @@ _CANCELLED = re.compile(r"Successfully canceled order (\S+)\.")
 _SOCKET_UP = "The account socket of VALR is connected"
 _SOCKET_DOWN = "The account socket of VALR is down"
 _BOOK_LOGGER = "ValrAPIOrderBookDataSource"
+_LATENCY_HEAD = "Latency in ms (p50 / p99 / max, count): "
+_LATENCY = re.compile(r"(.+) (?:none|([0-9.]+) / ([0-9.]+) / ([0-9.]+) \((\d+)\))")
 _TROUBLE = {"WARNING": "warnings", "ERROR": "errors", "CRITICAL": "errors"}
 
 
@@ -35,12 +37,24 @@ class Quote:
     prices: tuple[Decimal, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One of the times the connector measures itself: median, 99th percentile and maximum in ms of so many."""
+
+    p50: float
+    p99: float
+    maximum: float
+    count: int
+
+
 @dataclass(slots=True)
 class BotLog:
     """What was read so far. Times are Unix seconds; orders are named by their client order ids.
 
     ``cancelling`` is when the strategy decided to cancel; ``created`` and ``cancelled`` are when the bot had learnt
-    that an order is live or gone. ``failed`` are the orders the bot was told failed.
+    that an order is live or gone. ``failed`` are the orders the bot was told failed. ``latencies`` is what the
+    connector said last of the times it measures, by their names: None for one that never occurred, empty if it never
+    said anything.
     """
 
     quotes: list[Quote] = field(default_factory=list)
@@ -54,6 +68,7 @@ class BotLog:
     book_troubles: list[str] = field(default_factory=list)
     socket_ups: list[float] = field(default_factory=list)
     socket_downs: list[float] = field(default_factory=list)
+    latencies: dict[str, Latency | None] = field(default_factory=dict)
 
     def feed(self, text: str) -> None:
         """Read on, whole lines only."""
@@ -91,6 +106,8 @@ class BotLog:
             self.socket_ups.append(time)
         elif message.startswith(_SOCKET_DOWN):
             self.socket_downs.append(time)
+        elif message.startswith(_LATENCY_HEAD):
+            self.latencies = read_latencies(message)
 
     def _read_event(self, event: Mapping[str, Any]) -> None:
         name = event["event_name"]
@@ -108,6 +125,16 @@ class BotLog:
             )
         elif name == "MarketOrderFailureEvent":
             self.failed.add(event["order_id"])
+
+
+def read_latencies(line: str) -> dict[str, Latency | None]:
+    """Read the line in which the connector sums up its times; whatever has another shape in it is left out."""
+    parts = (_LATENCY.fullmatch(part) for part in line.removeprefix(_LATENCY_HEAD).split("; "))
+    return {
+        part[1]: Latency(float(part[2]), float(part[3]), float(part[4]), int(part[5])) if part[5] else None
+        for part in parts
+        if part is not None
+    }
 
 
 def read_fees(fee: Mapping[str, Any]) -> Fees:

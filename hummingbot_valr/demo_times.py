@@ -38,11 +38,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median and 95th percentile of so many times, in seconds."""
+    """Median, 95th and 99th percentile and maximum of so many times, in seconds."""
 
     count: int
     median: float
     high: float
+    top: float
+    maximum: float
 
 
 def place_samples(ledger: Ledger, log: BotLog) -> dict[str, Sample]:
@@ -75,11 +77,11 @@ def cancel_samples(ledger: Ledger, log: BotLog) -> dict[str, Sample]:
 
 
 def spread(seconds: Iterable[float]) -> Spread | None:
-    """Return the median and 95th percentile (nearest rank), None of nothing."""
+    """Return the percentiles (nearest rank) and the maximum, None of nothing."""
     ordered = sorted(seconds)
     if not ordered:
         return None
-    return Spread(len(ordered), *(ordered[ceil(share * len(ordered)) - 1] for share in (0.5, 0.95)))
+    return Spread(len(ordered), *(ordered[ceil(share * len(ordered)) - 1] for share in (0.5, 0.95, 0.99, 1)))
 
 
 def to_exchange(samples: Iterable[Sample]) -> Spread | None:

@@ -10,13 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from hummingbot_valr.demo_facts import LedgerOrder, Trade
+from hummingbot_valr.demo_log import Latency
 from hummingbot_valr.demo_promises import Verdict, in_milliseconds
-from hummingbot_valr.demo_times import Spread, cancel_samples, place_samples, to_exchange, to_knowledge
+from hummingbot_valr.demo_times import Sample, Spread, cancel_samples, place_samples, to_exchange, to_knowledge
 from hummingbot_valr.demo_watch import Watch
 
 TIMES = "median / 95 %, from the strategy's decision on"
 
 _SHOWN_FILLS = 5
+_NO_CELLS = ("-", "-", "-", "0")
 _COLOURS = {"buy": "green", "sell": "red"}
 
 
@@ -72,6 +74,30 @@ def plain_summary(verdicts: Iterable[Verdict]) -> str:
     )
 
 
+def latencies(watch: Watch) -> str:
+    """Draw what the connector says it measured below what was measured from outside, one line each."""
+    rows = [("times in ms, those of a cut socket included", "median", "99 %", "max", "count")]
+    for name, samples in _samples(watch).items():
+        for end, times in (("at the exchange", to_exchange(samples)), ("known to the bot", to_knowledge(samples))):
+            what = f"from outside: decision to {name} {end}"
+            rows.append((what, *(_outside_cells(times) if times else _NO_CELLS)))
+    for name, latency in watch.log.latencies.items():
+        rows.append((f"by the connector: {name}", *(_inside_cells(latency) if latency else _NO_CELLS)))
+    lines = [f"{name:<52}{p50:>9}{p99:>9}{maximum:>9}{count:>7}" for name, p50, p99, maximum, count in rows]
+    if not watch.log.latencies:
+        lines.append("by the connector: its log has no line about latency")
+    return "\n".join(lines)
+
+
+def _outside_cells(times: Spread) -> tuple[str, str, str, str]:
+    p50, p99, maximum = (f"{1000 * seconds:.0f}" for seconds in (times.median, times.top, times.maximum))
+    return p50, p99, maximum, str(times.count)
+
+
+def _inside_cells(latency: Latency) -> tuple[str, str, str, str]:
+    return f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.maximum:.2f}", str(latency.count)
+
+
 def _book(watch: Watch) -> str:
     if not watch.touches:
         return "no prices yet"
@@ -86,11 +112,15 @@ def _balances(watch: Watch, currencies: Sequence[str]) -> str:
     )
 
 
-def _times(watch: Watch) -> list[tuple[str, str, str]]:
+def _samples(watch: Watch) -> dict[str, list[Sample]]:
     samples = {"place": place_samples(watch.ledger, watch.log), "cancel": cancel_samples(watch.ledger, watch.log)}
+    return {name: list(each.values()) for name, each in samples.items()}
+
+
+def _times(watch: Watch) -> list[tuple[str, str, str]]:
     return [
-        (name, _milliseconds(to_exchange(each.values())), _milliseconds(to_knowledge(each.values())))
-        for name, each in samples.items()
+        (name, _milliseconds(to_exchange(each)), _milliseconds(to_knowledge(each)))
+        for name, each in _samples(watch).items()
         if each
     ]
 

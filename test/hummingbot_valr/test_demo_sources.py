@@ -1,5 +1,6 @@
 """What the demo reads: the exchange's ledger and feed, the bot's log and database, and what is installed."""
 
+import re
 import sqlite3
 from decimal import Decimal
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot_valr import demo_home, demo_view
 from hummingbot_valr.demo_facts import Balance, Ledger, LedgerOrder, Touch, Trade, parse_ledger, parse_touch
-from hummingbot_valr.demo_log import BotLog, Quote
+from hummingbot_valr.demo_log import BotLog, Latency, Quote, read_latencies
 from hummingbot_valr.demo_promises import Verdict
 from hummingbot_valr.demo_record import RecordedFill, RecordedOrder, as_recorded, read_record
 from hummingbot_valr.demo_times import Spread, deciding_quote, spread
@@ -82,6 +84,42 @@ def test_the_log_is_read_past_everything_else() -> None:
     assert log.book_troubles == []
 
 
+LATENCY_HEAD = "Latency in ms (p50 / p99 / max, count): "
+
+
+@pytest.mark.parametrize(
+    ("line", "latencies"),
+    [
+        (
+            LATENCY_HEAD + "place reply 1.20 / 3.40 / 9.90 (120); cancel end none",
+            {"place reply": Latency(1.2, 3.4, 9.9, 120), "cancel end": None},
+        ),
+        (LATENCY_HEAD + "event age 0.00 / 0.00 / 1234567.89 (1)", {"event age": Latency(0.0, 0.0, 1234567.89, 1)}),
+        (LATENCY_HEAD + "place reply 1.20 / 3.40 (120); event age none", {"event age": None}),
+        (LATENCY_HEAD, {}),
+    ],
+)
+def test_latencies_are_read(line: str, latencies: dict[str, Latency | None]) -> None:
+    assert read_latencies(line) == latencies
+
+
+def test_the_connectors_own_line_of_latencies_is_understood() -> None:
+    recorder = LatencyRecorder()
+    assert set(read_latencies(recorder.line()).values()) == {None}
+    recorder.placing("one", 1.0)
+    recorder.place_replied("one", 1.5)
+    latencies = read_latencies(recorder.line())
+    assert latencies["place reply"] == Latency(pytest.approx(500, rel=0.05), pytest.approx(500, rel=0.05), 500.0, 1)
+    assert len(latencies) == 5
+
+
+def test_the_last_line_of_latencies_counts() -> None:
+    log = BotLog()
+    for count in (3, 4):
+        log.feed(f"2026-11-21 11:20:00,003 - 7 - a.b - INFO - {LATENCY_HEAD}place open 1.00 / 2.00 / 3.00 ({count})\n")
+    assert log.latencies == {"place open": Latency(1.0, 2.0, 3.0, 4)}
+
+
 def test_a_percentage_is_no_fee_of_a_fill() -> None:
     log = BotLog()
     log.feed(
@@ -135,8 +173,8 @@ def test_what_the_database_cuts_off() -> None:
 
 def test_percentiles_are_of_the_nearest_rank() -> None:
     assert spread([]) is None
-    assert spread([3.0]) == Spread(1, 3.0, 3.0)
-    assert spread([float(number) for number in range(20, 0, -1)]) == Spread(20, 10.0, 19.0)
+    assert spread([3.0]) == Spread(1, 3.0, 3.0, 3.0, 3.0)
+    assert spread([float(number) for number in range(100, 0, -1)]) == Spread(100, 50.0, 95.0, 99.0, 100.0)
 
 
 def test_an_order_comes_from_the_last_decision_for_its_side() -> None:
@@ -203,6 +241,30 @@ def test_the_view_shows_what_is_known() -> None:
     assert "place 10 / 10 ms, known 20 / 20 ms" in demo_view.plain_line(watch)
     watch.ledger = Ledger(trades=(Trade("t", "x", "b", "sell", Decimal(1), Decimal(1), ()),))
     assert "none" in shown(demo_view.live_view(watch, "demo", []))
+
+
+def test_latencies_of_both_sides_stand_together() -> None:
+    watch = Watch(ExchangeClient(None, ""), "BTCZAR", Path("none"))  # type: ignore[arg-type]
+    watch.ledger = ledger_of({"fee": "0.0000018", "feeCurrency": "BTC"})
+    watch.log.quotes = [Quote(1795260001.0, "buy", (Decimal(1898100),))]
+    outside = [
+        ["times in ms, those of a cut socket included", "median", "99 %", "max", "count"],
+        ["from outside: decision to place at the exchange", "10", "10", "10", "1"],
+        ["from outside: decision to place known to the bot", "-", "-", "-", "0"],
+        ["from outside: decision to cancel at the exchange", "-", "-", "-", "0"],
+        ["from outside: decision to cancel known to the bot", "-", "-", "-", "0"],
+    ]
+    *table, missing = demo_view.latencies(watch).splitlines()
+    assert [re.split("  +", line) for line in table] == outside
+    assert missing == "by the connector: its log has no line about latency"
+    watch.log.latencies = {"place reply": Latency(1.2, 3.4, 1234.56, 120), "cancel end": None}
+    table = demo_view.latencies(watch).splitlines()
+    assert [re.split("  +", line) for line in table] == [
+        *outside,
+        ["by the connector: place reply", "1.20", "3.40", "1234.56", "120"],
+        ["by the connector: cancel end", "-", "-", "-", "0"],
+    ]
+    assert len(set(map(len, table))) == 1
 
 
 def test_the_summary_names_held_and_broken() -> None:
