@@ -10,6 +10,7 @@ import typer
 
 from valr_loopback.faults import DESCRIPTIONS, FaultFileError, load_faults
 from valr_loopback.server import DEFAULT_PORT, LoopbackConfig, LoopbackServer
+from valr_loopback.state import StateError
 
 
 def main(
@@ -22,6 +23,9 @@ def main(
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject.")] = None,
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every kind of fault and exit.")] = False,
     market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
+    state: Annotated[
+        Path | None, typer.Option(help="File the exchange is kept in: a new start goes on where the last one ended.")
+    ] = None,
 ) -> None:
     """Run a VALR-compatible exchange on this machine, for demos and dry runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -34,9 +38,12 @@ def main(
     except FaultFileError as error:
         typer.echo(f"Cannot use the fault file {error}", err=True)
         raise typer.Exit(1) from None
-    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace, faults=plan)
+    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace, faults=plan, state=state)
     try:
         asyncio.run(_serve(config))
+    except StateError as error:
+        typer.echo(f"Cannot use the state file: {error}", err=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(f"Cannot listen on {host}:{port}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None

@@ -43,7 +43,7 @@ class Engine:
         self.books = {symbol: Book() for symbol in self.pairs}
         self.portfolios: dict[str, Portfolio] = {}
         self.last_prices = {symbol: pair.start_price for symbol, pair in self.pairs.items()}
-        self._slippage_band = slippage_band
+        self.slippage_band = slippage_band
         self.open_account(TREASURY, dict.fromkeys(CURRENCIES, _TREASURY_FLOAT), quiet=True)
 
     def open_account(
@@ -169,7 +169,7 @@ class Engine:
         if order.type is not OrderType.MARKET:
             return None
         mark = self.mark_price(order.pair.symbol)
-        return mark * (1 + self._slippage_band if order.is_buy else 1 - self._slippage_band)
+        return mark * (1 + self.slippage_band if order.is_buy else 1 - self.slippage_band)
 
     def mark_price(self, symbol: str) -> Decimal:
         """Return the median of last price, best bid and best ask; the last price while a side is empty."""

@@ -1,6 +1,7 @@
 """What the engine says happened, in the order the account socket tells it (valr-api.md 6.2)."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from valr_loopback.errors import RefusalError
 from valr_loopback.matching import BookEntry
@@ -99,7 +100,17 @@ class PairChanged:
 AccountEvent = (
     OrderProcessed | OrderChanged | Traded | LedgerEntry | OpenOrdersChanged | BalanceChanged | CancelFailed | Modified
 )
-MarketEvent = BookChanged | PublicTraded | PairChanged
+
+
+@dataclass(frozen=True, slots=True)
+class PastTrades:
+    """Trades of the time before the exchange opened: (epoch milliseconds, price, quantity), oldest first."""
+
+    symbol: str
+    trades: list[tuple[int, Decimal, Decimal]]
+
+
+MarketEvent = BookChanged | PublicTraded | PairChanged | PastTrades
 Event = AccountEvent | MarketEvent
 
 

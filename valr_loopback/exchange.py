@@ -1,24 +1,39 @@
 """The engine with a clock and listeners: what the server, the market and tests talk to."""
 
-import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from valr_loopback.accounts import Account, Wallet
+from valr_loopback.auth import ALL_PERMISSIONS, ApiKey, Keys
+from valr_loopback.commands import (
+    AcceptLimit,
+    AcceptMarket,
+    AddKey,
+    Cancel,
+    CancelAll,
+    Command,
+    Modify,
+    OpenAccount,
+    Postponed,
+    RunWaiting,
+    SetActive,
+    WriteHistory,
+)
 from valr_loopback.engine import Engine
 from valr_loopback.errors import RefusalError, unsupported_pair
-from valr_loopback.events import Event, Modified, PublicTraded
-from valr_loopback.ids import IdSource
+from valr_loopback.events import Event, PublicTraded
+from valr_loopback.ids import FIRST_SEQUENCE, IdSource
 from valr_loopback.orders import AccountTrade, Order, PublicTrade, Side, TimeInForce
 from valr_loopback.pairs import Pair, default_pairs
 from valr_loopback.requests import CancelRequest, LimitRequest, MarketRequest, ModifyRequest
 from valr_loopback.times import Clock, milliseconds
 
-log = logging.getLogger(__name__)
-
 Listener = Callable[[Event], None]
+Journal = Callable[[Command[Any], bool], None]
+_SEQUENCES_A_RUN = 10**12
 _TRADES_KEPT = 5_000
 
 
@@ -26,6 +41,8 @@ class Exchange:
     """Runs commands against the engine at the clock's time and tells every listener what happened.
 
     ``lookup_delay`` is the range, in seconds, from which the time is drawn before a queued order can be looked up.
+    ``journal`` is called with every command before it is run; the flag says that it is postponed. ``waiting`` holds
+    what was taken and not run yet, oldest first. ``ids`` is for whoever needs an id outside of a command.
     """
 
     def __init__(
@@ -38,11 +55,19 @@ class Exchange:
         slippage_band: Decimal = Decimal("0.1"),
     ) -> None:
         self.clock = clock
-        self.ids = IdSource(Random(f"{seed} ids"))
-        self.engine = Engine(default_pairs() if pairs is None else pairs, self.ids, slippage_band)
+        self.seed = seed
+        self.engine = Engine(
+            default_pairs() if pairs is None else pairs, IdSource(Random(f"{seed} ids")), slippage_band
+        )
+        self.keys = Keys(self.engine.accounts, Random(f"{seed} keys"))
         self.public_trades: dict[str, deque[PublicTrade]] = {
             symbol: deque(maxlen=_TRADES_KEPT) for symbol in self.engine.pairs
         }
+        self.waiting: dict[str, Order | Postponed] = {}
+        self.postponed = 0
+        self.run = 0
+        self.ids = self._outside_ids()
+        self.journal: Journal | None = None
         self._lookup_delay = lookup_delay
         self._delays = Random(f"{seed} lookup delays")
         self._listeners: list[Listener] = []
@@ -55,23 +80,77 @@ class Exchange:
         """Return the clock's time in epoch milliseconds."""
         return milliseconds(self.clock)
 
-    def _tell(self, events: Sequence[Event]) -> None:
+    def tell(self, events: Sequence[Event]) -> None:
+        """Tell every listener what a command did."""
         for event in events:
             if isinstance(event, PublicTraded):
                 self.public_trades[event.trade.symbol].append(event.trade)
             for listener in self._listeners:
                 listener(event)
 
+    # Running commands
+
+    def perform[Result](self, command: Command[Result]) -> Result:
+        """Run a command.
+
+        Raises:
+            RefusalError: if it is refused at once.
+            OSError: if the journal cannot be written; nothing was done then.
+        """
+        if self.journal is not None:
+            self.journal(command, False)
+        return command.run(self)
+
+    def postpone(self, command: Postponed) -> Callable[[], Any]:
+        """Take a command now and return what runs it later. Until it has run, it is the exchange's to run.
+
+        Raises:
+            OSError: if the journal cannot be written; nothing was taken then.
+        """
+        if self.journal is not None:
+            self.journal(command, True)
+        self.postponed += 1
+        key = str(self.postponed)
+        self.waiting[key] = command
+        return lambda: self.perform(RunWaiting(self.now_ms(), key))
+
+    def begin_run(self) -> None:
+        """Note that a process takes the exchange over from the one before: ids outside of commands are never reused."""
+        self.run += 1
+        self.ids = self._outside_ids()
+
+    def _outside_ids(self) -> IdSource:
+        return IdSource(Random(f"{self.seed} ids {self.run}"), FIRST_SEQUENCE + (self.run + 1) * _SEQUENCES_A_RUN)
+
+    def run_waiting(self) -> None:
+        """Run everything that was taken and not run before the process that took it ended, in that order."""
+        for key in list(self.waiting):
+            self.perform(RunWaiting(self.now_ms(), key))
+
     # Accounts
 
-    def open_account(self, account_id: str, balances: Mapping[str, Decimal | str | int], **options: object) -> Account:
-        """Open an account; ``label``, ``parent_id`` and ``quiet`` may be given.
+    def open_account(
+        self,
+        account_id: str,
+        balances: Mapping[str, Decimal | str | int],
+        *,
+        label: str = "",
+        parent_id: str = "",
+        quiet: bool = False,
+    ) -> Account:
+        """Open an account with money from outside. A ``quiet`` one gets no events and no history.
 
         Raises:
             ValueError: if the account exists.
         """
         amounts = {code: Decimal(amount) for code, amount in balances.items()}
-        return self.engine.open_account(account_id, amounts, now_ms=self.now_ms(), **options)  # type: ignore[arg-type]
+        return self.perform(OpenAccount(self.now_ms(), account_id, amounts, label, parent_id, quiet))
+
+    def add_key(
+        self, account_id: str, permissions: Collection[str] = ALL_PERMISSIONS, label: str = "loopback"
+    ) -> ApiKey:
+        """Make another API key for an account."""
+        return self.perform(AddKey(self.now_ms(), account_id, tuple(permissions), label))
 
     def balances(self, account_id: str) -> dict[str, Wallet]:
         """Return the wallets of an account by currency code."""
@@ -116,27 +195,21 @@ class Exchange:
         low, high = self._lookup_delay
         visible_at_ms = now_ms + int(self._delays.uniform(low, high) * 1000) if delayed and high else now_ms
         if isinstance(request, LimitRequest):
-            return self.engine.accept_limit(account_id, request, now_ms, visible_at_ms)
-        return self.engine.accept_market(account_id, request, now_ms, visible_at_ms)
+            return self.perform(AcceptLimit(now_ms, account_id, request, visible_at_ms))
+        return self.perform(AcceptMarket(now_ms, account_id, request, visible_at_ms))
 
     def execute(self, order: Order) -> Order:
         """Bring an accepted order to the book."""
-        self._tell(self.engine.execute(order, self.now_ms()))
+        self.perform(RunWaiting(self.now_ms(), order.id))
         return order
 
     def cancel_request(self, account_id: str, request: CancelRequest) -> Order | None:
         """Cancel an order; ``None`` if there is none to cancel."""
-        order, events = self.engine.cancel(account_id, request, self.now_ms())
-        self._tell(events)
-        return order
+        return self.perform(Cancel(self.now_ms(), account_id, request))
 
     def modify_request(self, account_id: str, request: ModifyRequest, request_id: str) -> RefusalError | None:
         """Change an order; the refusal says why nothing was changed."""
-        refusal = None
-        for events in self.engine.modify(account_id, request, request_id, self.now_ms()):
-            self._tell(events)
-            refusal = next((event.refusal for event in events if isinstance(event, Modified)), None)
-        return refusal
+        return self.perform(Modify(self.now_ms(), account_id, request, request_id))
 
     # Commands at once, for the market and for tests
 
@@ -201,12 +274,12 @@ class Exchange:
 
     def cancel_all(self, account_id: str, pair: str = "") -> list[Order]:
         """Cancel every open order of an account, of one pair or of all, and return them."""
-        orders = self.engine.open_orders(account_id, pair)
-        for order in orders:
-            self._tell(self.engine.cancel_order(order, self.now_ms()))
-        return orders
+        return self.perform(CancelAll(self.now_ms(), account_id, pair))
 
     def set_active(self, pair: str, active: bool) -> None:
         """Activate or deactivate a pair mid-run; deactivating cancels its open orders."""
-        for events in self.engine.set_active(pair, active, self.now_ms()):
-            self._tell(events)
+        self.perform(SetActive(self.now_ms(), pair, active))
+
+    def write_history(self, pair: str, trades: Sequence[tuple[int, Decimal, Decimal]]) -> None:
+        """Add (time, price, quantity) of trades of the time before the exchange opened to a pair's candles."""
+        self.perform(WriteHistory(pair, list(trades)))

@@ -62,20 +62,26 @@ class Market:
         return list(self._fair)
 
     def open(self) -> None:
-        """Open the accounts, write half a day of candles, and fill the books."""
-        riches = dict.fromkeys(CURRENCIES, Decimal(10**12))
-        self._exchange.open_account(TAKER, riches, quiet=True)
-        for pair in self._exchange.engine.pairs.values():
-            if not pair.tradable:
+        """Open the accounts, write half a day of candles, and fill the books; or go on with what is there already."""
+        engine = self._exchange.engine
+        self._open_account(TAKER)
+        for pair in engine.pairs.values():
+            makers = (f"market-maker-{pair.symbol}-1", f"market-maker-{pair.symbol}-2")
+            if not pair.tradable and makers[0] not in engine.portfolios:
                 continue
-            home = log(pair.start_price)
-            self._fair[pair.symbol] = _Fair(home, home)
-            makers = self._makers[pair.symbol] = (f"market-maker-{pair.symbol}-1", f"market-maker-{pair.symbol}-2")
-            for account_id in makers:
-                self._exchange.open_account(account_id, riches, quiet=True)
-            self._write_history(pair)
-            for _ in range(_LEVELS):
-                self._quote(pair, float(pair.start_price))
+            self._makers[pair.symbol] = makers
+            self._fair[pair.symbol] = _Fair(log(pair.start_price), log(engine.mark_price(pair.symbol)))
+            if [account_id for account_id in makers if self._open_account(account_id)]:
+                self._write_history(pair)
+                for _ in range(_LEVELS):
+                    self._quote(pair, float(pair.start_price))
+
+    def _open_account(self, account_id: str) -> bool:
+        """Open an account of the market's own; false if a run before this one did."""
+        if account_id in self._exchange.engine.portfolios:
+            return False
+        self._exchange.open_account(account_id, dict.fromkeys(CURRENCIES, Decimal(10**12)), quiet=True)
+        return True
 
     def step(self, symbol: str) -> None:
         """Move one pair on: its price, its makers' quotes, and now and then a trade."""
@@ -100,11 +106,11 @@ class Market:
             for _ in range(10):
                 fair.move(self._random)
             walk.append(exp(fair.price))
-        candles, now_ms = self._data.candles[pair.symbol], self._exchange.now_ms()
+        now_ms, trades = self._exchange.now_ms(), list[tuple[int, Decimal, Decimal]]()
         for half_minutes in range(len(walk), 0, -1):
             price = _to_tick(pair, walk[half_minutes - 1])
-            quantity = self._size(pair, float(price))
-            candles.add(price, quantity, ROUNDING.multiply(price, quantity), now_ms - half_minutes * 30_000)
+            trades.append((now_ms - half_minutes * 30_000, price, self._size(pair, float(price))))
+        self._exchange.write_history(pair.symbol, trades)
 
     def _withdraw(self, pair: Pair, price: float) -> None:
         """Cancel the makers' orders that the price has come too near to, or left too far behind."""

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from valr_loopback.books import BookFeed
 from valr_loopback.candles import PERIODS, Candles
-from valr_loopback.decimals import ZERO
-from valr_loopback.events import BookChanged, Event, PublicTraded
+from valr_loopback.decimals import ROUNDING, ZERO
+from valr_loopback.events import BookChanged, Event, PastTrades, PublicTraded
 from valr_loopback.exchange import Exchange
 from valr_loopback.messages import Json
 from valr_loopback.orders import Side
@@ -36,6 +36,9 @@ class MarketData:
                 self.feeds[symbol].apply(entries, at_ms)
             case PublicTraded(trade):
                 self.candles[trade.symbol].add(trade.price, trade.quantity, trade.total, trade.at_ms)
+            case PastTrades(symbol, trades):
+                for at_ms, price, quantity in trades:
+                    self.candles[symbol].add(price, quantity, ROUNDING.multiply(price, quantity), at_ms)
 
     def summary(self, symbol: str) -> Json:
         """Return the 24-hour summary of a pair, without its pair key."""

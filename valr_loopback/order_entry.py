@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+from valr_loopback.commands import Cancel, CancelAll, Modify, Postponed
 from valr_loopback.errors import RefusalError, invalid_request
 from valr_loopback.exchange import Exchange
 from valr_loopback.faults import FaultKind, FaultPlan
@@ -99,7 +100,10 @@ class OrderEntry:
             return order, asyncio.get_running_loop().create_future()
         late = self._faults.strike(FaultKind.CANCEL_EXECUTED_LATE)
         delay = self._faults.delay(late) if late else 0.0
-        return order, self._queue.submit(lambda: self._exchange.cancel_request(account_id, request), delay)
+        return order, self._postpone(Cancel(self._exchange.now_ms(), account_id, request), delay)
+
+    def _postpone(self, command: Postponed, delay: float = 0.0) -> asyncio.Future[Any]:
+        return self._queue.submit(self._exchange.postpone(command), delay)
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been done."""
@@ -109,14 +113,15 @@ class OrderEntry:
         """Take a cancel of everything, of one pair or of all; the future has the cancelled orders."""
         if pair:
             self._exchange.listed_pair(pair)
-        return self._queue.submit(lambda: self._exchange.cancel_all(account_id, pair))
+        return self._postpone(CancelAll(self._exchange.now_ms(), account_id, pair))
 
     def modify(self, account_id: str, body: Mapping[str, Any]) -> tuple[str, asyncio.Future[RefusalError | None]]:
         """Take a modify. Returns its request id and a future of what was wrong, if anything."""
         request = read_modify(body)
         self._exchange.listed_pair(request.pair)
-        request_id = self._exchange.ids.uuid(self._exchange.now_ms())
-        return request_id, self._queue.submit(lambda: self._exchange.modify_request(account_id, request, request_id))
+        now_ms = self._exchange.now_ms()
+        request_id = self._exchange.ids.uuid(now_ms)
+        return request_id, self._postpone(Modify(now_ms, account_id, request, request_id))
 
     def batch(self, account_id: str, body: Mapping[str, Any]) -> Json:
         """Take up to 20 requests and return the outcome of each, in order."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -12,7 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from valr_loopback.account_socket import AccountHub, OrderStatusMode, RefusalStyle
-from valr_loopback.auth import ALL_PERMISSIONS, ApiKey, Keys
+from valr_loopback.auth import ALL_PERMISSIONS, ApiKey
 from valr_loopback.exchange import Exchange
 from valr_loopback.faults import Fault, FaultKind, FaultPlan
 from valr_loopback.gateway import Gateway
@@ -25,6 +26,7 @@ from valr_loopback.rest import Answer, Call, Route, Services, ok
 from valr_loopback.rest_account import ACCOUNT_ROUTES
 from valr_loopback.rest_orders import ORDER_ROUTES
 from valr_loopback.rest_public import PUBLIC_ROUTES
+from valr_loopback.state import StateFile
 from valr_loopback.times import Clock
 from valr_loopback.trade_socket import TradeHub
 
@@ -48,7 +50,8 @@ class LoopbackConfig(BaseModel):
     """How a loopback exchange behaves. Times are in seconds.
 
     ``lookup_delay`` is how long a queued order stays hidden from lookups, ``engine_delay`` how long a command waits
-    before it reaches the book, both drawn from a range. ``market_pace`` 2 makes the market twice as fast.
+    before it reaches the book, both drawn from a range. ``market_pace`` 2 makes the market twice as fast. With a
+    ``state`` file the exchange goes on where the one before it was, stopped or killed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,10 +70,15 @@ class LoopbackConfig(BaseModel):
     socket_idle_seconds: float = Field(default=60, gt=0)
     anonymous_socket_seconds: float = Field(default=900, gt=0)
     faults: tuple[Fault, ...] | None = None
+    state: Path | None = None
 
 
 class LoopbackServer:
-    """A running loopback exchange. Use it as an async context manager, or call ``start`` and ``stop``."""
+    """A running loopback exchange. Use it as an async context manager, or call ``start`` and ``stop``.
+
+    Raises:
+        StateError: if there is a state file and it cannot be used.
+    """
 
     def __init__(self, config: LoopbackConfig | None = None, clock: Clock = time.time) -> None:
         self.config = config or LoopbackConfig()
@@ -82,12 +90,14 @@ class LoopbackServer:
         self.sub_account_id = DEMO_SUB_ACCOUNT
         self.exchange.open_account(DEMO_ACCOUNT, DEMO_BALANCES, label="demo")
         self.exchange.open_account(DEMO_SUB_ACCOUNT, DEMO_BALANCES, label="demo sub", parent_id=DEMO_ACCOUNT)
-        self.keys = Keys(self.exchange.engine.accounts, Random(f"{seed} keys"))
         self._demo_key = self.add_key(DEMO_ACCOUNT)
         self.data = MarketData(self.exchange)
+        # Before anything else listens to the exchange: what happened before the restart is not told again.
+        self._state = StateFile(self.config.state, self.exchange, self.data) if self.config.state else None
         self.faults = FaultPlan(self.config.faults or (), clock, Random(f"{seed} faults"))
         queue = CommandQueue(self.config.engine_delay, Random(f"{seed} queue"))
-        self._services = Services(self.exchange, self.data, OrderEntry(self.exchange, queue, self.faults), self.keys)
+        entry = OrderEntry(self.exchange, queue, self.faults)
+        self._services = Services(self.exchange, self.data, entry, self.exchange.keys)
         self.accounts = AccountHub(
             self.exchange, self.config.order_status_mode, self.config.refusal_style, self.data.worth, self.faults
         )
@@ -123,7 +133,7 @@ class LoopbackServer:
         self, account_id: str, permissions: tuple[str, ...] = ALL_PERMISSIONS, label: str = "loopback"
     ) -> ApiKey:
         """Make another API key, for any account."""
-        return self.keys.add(account_id, self.exchange.now_ms(), permissions, label)
+        return self.exchange.add_key(account_id, permissions, label)
 
     def set_status(self, status: str) -> None:
         """Switch between ``online`` and ``read-only`` (maintenance)."""
@@ -146,7 +156,11 @@ class LoopbackServer:
 
         Raises:
             OSError: if the port cannot be listened on.
+            StateError: if the server was stopped and has a state file: make a new one to go on.
         """
+        if self._state is not None:
+            self._state.check_open()
+        self.exchange.run_waiting()
         gateway = Gateway(
             self._services,
             self.accounts,
@@ -185,6 +199,8 @@ class LoopbackServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._state is not None:
+            self._state.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -228,6 +244,8 @@ class LoopbackServer:
                 self.trades.flush_summaries()
                 since_ms = now_ms
                 self._spoil_sockets()
+                if self._state is not None:
+                    self._state.rewrite_when_long()
             if ticks % 12 == 0:
                 self.trades.publish_mark_prices()
 
