@@ -1,0 +1,267 @@
+"""What can go wrong, as named scenarios: each fault of the exchange alone in every form it has, and all at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from valr_loopback.faults import Fault
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What the exchange does during a run.
+
+    ``rows`` are faults as a YAML file would have them. ``kills`` is how often the exchange's process is killed and
+    started again with its state. ``ends_all`` says that the exchange itself ends every order on the bot's pair, those
+    of others included.
+    """
+
+    name: str
+    rows: tuple[Row, ...] = ()
+    order_entry: str = "websocket"
+    kills: int = 0
+    ends_all: bool = False
+
+    def plan(self) -> list[Fault]:
+        """Return the faults, checked."""
+        return [Fault.model_validate(row) for row in self.rows]
+
+
+def _alone(
+    kind: str, note: str = "", *, order_entry: str = "websocket", ends_all: bool = False, **more: Any
+) -> Scenario:
+    over_rest = "over REST" if order_entry == "rest" else ""
+    name = " ".join(filter(None, (kind, note, over_rest)))
+    return Scenario(name, ({"kind": kind, **more},), order_entry, ends_all=ends_all)
+
+
+def _together(name: str, *rows: Row, order_entry: str = "websocket") -> Scenario:
+    return Scenario(name, rows, order_entry)
+
+
+EVENTS = ("ORDER_STATUS_UPDATE", "NEW_ACCOUNT_TRADE", "ORDER_PROCESSED", "OPEN_ORDERS_UPDATE", "BALANCE_UPDATE")
+REFUSALS = ("error", "invalid", "requested_false", "rate_limit", "silence", "invalid_without_id", "any")
+COMMANDS = {"placements": "PLACE_LIMIT_ORDER", "cancels": "CANCEL_LIMIT_ORDER"}
+
+_CALM = (Scenario("calm"), Scenario("calm over REST", order_entry="rest"))
+
+_CANCELS = (
+    _alone("cancel_ack_lost", probability=0.5),
+    _alone("cancel_ack_lost", probability=0.5, order_entry="rest"),
+    _alone("cancel_executed_late", probability=0.5, delay=(1.0, 5.0)),
+    _alone("cancel_executed_late", probability=0.5, delay=(1.0, 5.0), order_entry="rest"),
+    _alone("cancel_never_executed", probability=0.6),
+    _alone("cancel_never_executed", "at all"),
+    _alone("cancel_never_executed", probability=0.6, order_entry="rest"),
+    _alone("cancel_refused_though_open", probability=0.6),
+    _alone("cancel_refused_though_open", probability=0.6, order_entry="rest"),
+    _alone("cancel_loses_to_fill", probability=0.5),
+    _alone("cancel_loses_to_fill", probability=0.5, order_entry="rest"),
+)
+
+_PLACEMENTS = (
+    _alone("place_reply_lost", probability=0.5),
+    _alone("place_reply_lost", probability=0.5, order_entry="rest"),
+    _alone("place_reply_late", probability=0.5, delay=(0.5, 4.0)),
+    _alone("place_reply_late", probability=0.5, delay=(0.5, 4.0), order_entry="rest"),
+    _alone("place_lost", probability=0.3),
+    _alone("place_lost", probability=0.3, order_entry="rest"),
+    _alone("place_html_400_though_placed", probability=0.5, order_entry="rest"),
+    _together(
+        "place_reply_lost with lookup_blind",
+        {"kind": "place_reply_lost", "probability": 0.5},
+        {"kind": "lookup_blind", "delay": (5.0, 5.0)},
+        {"kind": "drop_event"},
+    ),
+    _together(
+        "place_lost with lookup_404",
+        {"kind": "place_lost", "probability": 0.3},
+        {"kind": "lookup_404"},
+    ),
+)
+
+_REFUSED_COMMANDS = tuple(
+    _alone("command_refused", f"{form} of {what}", form=form, command=command, probability=0.5)
+    for form in REFUSALS
+    for what, command in COMMANDS.items()
+)
+
+_EVENT_FAULTS = (
+    _alone("events_before_reply"),
+    _alone("events_before_reply", order_entry="rest"),
+    *(_alone("drop_event", event, event=event) for event in EVENTS),
+    _alone("drop_event", "now and then", probability=0.3),
+    _alone("drop_event", "all", path=""),
+    _alone("duplicate_event", delay=(0.0, 2.0)),
+    _alone("reorder_events"),
+    _alone("omit_customer_order_id"),
+    _alone("open_orders_missing_fresh", delay=(2.0, 2.0)),
+    _alone("open_orders_stale", delay=(3.0, 3.0)),
+    _alone("open_orders_object_layout"),
+    _alone("status_update_needs_subscribe"),
+    _alone("status_update_not_for_resting"),
+    _alone("unknown_event", probability=0.5),
+    _alone("unknown_status_word", probability=0.3),
+    _alone("missing_field", probability=0.3),
+    *(_alone("missing_field", event, event=event, probability=0.5) for event in EVENTS),
+    _alone("extra_fields"),
+    _alone("commas_in_numbers"),
+)
+
+_SOCKET_FAULTS = (
+    _alone("account_socket_close", probability=0.3),
+    _alone("account_socket_close_cleanly", probability=0.3),
+    _alone("account_socket_silent", times=1),
+    _alone("account_socket_silent", "again and again", probability=0.1),
+    _together(
+        "account_socket_refused",
+        {"kind": "account_socket_close", "times": 1},
+        {"kind": "account_socket_refused"},
+    ),
+    *(
+        _together(
+            f"account_socket_refused {form}",
+            {"kind": "account_socket_close", "times": 1},
+            {"kind": "account_socket_refused", "form": form},
+        )
+        for form in ("429", "reset")
+    ),
+    *(
+        _together(
+            f"account_key_refused {form}",
+            {"kind": "account_socket_close", "times": 1},
+            {"kind": "account_key_refused", "form": form},
+        )
+        for form in ("ip", "signature", "permission")
+    ),
+    _together(
+        "account_socket_closes_on_subscribe",
+        {"kind": "account_socket_close", "probability": 0.2},
+        {"kind": "account_socket_closes_on_subscribe"},
+    ),
+)
+
+_REST_FAULTS = tuple(
+    _alone(kind, probability=probability, order_entry=order_entry, **options)
+    for order_entry in ("websocket", "rest")
+    for kind, probability, options in (
+        ("rest_429", 0.3, {}),
+        ("rest_503", 0.3, {}),
+        ("rest_500", 0.3, {}),
+        ("rest_timeout", 0.2, {"delay": (2.0, 12.0)}),
+        ("rest_reset", 0.3, {}),
+        ("rest_slow", 0.5, {"delay": (0.5, 4.0)}),
+        ("rest_html_400", 0.3, {}),
+    )
+)
+
+_OUTAGES = (
+    _alone("rest_503", "all down"),
+    _alone("rest_503", "all down", order_entry="rest"),
+    _alone("read_only"),
+    _alone("read_only", order_entry="rest"),
+    _alone("lookup_blind", delay=(5.0, 5.0)),
+    _alone("lookup_404"),
+    _alone("clock_off", "five minutes ahead", offset=300),
+    _alone("clock_off", "five minutes behind", offset=-300, order_entry="rest"),
+    _alone("pair_inactive", pair="BTCZAR", ends_all=True),
+    _alone("book_gap", probability=0.05),
+    _alone("book_bad_checksum", probability=0.05),
+    _together(
+        "REST and account socket down",
+        {"kind": "account_socket_close", "times": 1},
+        {"kind": "account_socket_refused"},
+        {"kind": "rest_503"},
+    ),
+    Scenario("exchange killed", kills=1),
+    Scenario("exchange killed twice", kills=2, order_entry="rest"),
+)
+
+_SOME_TIME = {"every": 8.0, "for_seconds": 2.0}
+_ALL_AT_ONCE: tuple[Row, ...] = (
+    {"kind": "cancel_ack_lost", "probability": 0.1},
+    {"kind": "cancel_executed_late", "probability": 0.1},
+    {"kind": "cancel_never_executed", "probability": 0.2},
+    {"kind": "cancel_refused_though_open", "probability": 0.1},
+    {"kind": "cancel_loses_to_fill", "probability": 0.1},
+    {"kind": "place_reply_lost", "probability": 0.1},
+    {"kind": "place_reply_late", "probability": 0.1},
+    {"kind": "place_lost", "probability": 0.05},
+    {"kind": "place_html_400_though_placed", "probability": 0.3},
+    {"kind": "command_refused", "form": "any", "probability": 0.1},
+    {"kind": "events_before_reply", "probability": 0.3},
+    {"kind": "drop_event", "probability": 0.1},
+    {"kind": "duplicate_event", "probability": 0.3, "delay": (0.0, 2.0)},
+    {"kind": "reorder_events", "probability": 0.5},
+    {"kind": "omit_customer_order_id", "probability": 0.3},
+    {"kind": "open_orders_missing_fresh", "probability": 0.5, "delay": (2.0, 2.0)},
+    {"kind": "open_orders_stale", "probability": 0.3, "delay": (3.0, 3.0)},
+    {"kind": "open_orders_object_layout", "probability": 0.3},
+    {"kind": "status_update_needs_subscribe", "probability": 0.1},
+    {"kind": "status_update_not_for_resting", "probability": 0.3},
+    {"kind": "unknown_event", "probability": 0.1},
+    {"kind": "unknown_status_word", "probability": 0.1},
+    {"kind": "missing_field", "probability": 0.1},
+    {"kind": "extra_fields", "probability": 0.5},
+    {"kind": "commas_in_numbers", "probability": 0.5},
+    {"kind": "account_socket_close", "probability": 0.05},
+    {"kind": "account_socket_close_cleanly", "probability": 0.05},
+    {"kind": "account_socket_silent", "probability": 0.02},
+    {"kind": "account_socket_refused", "probability": 0.3},
+    {"kind": "account_key_refused", "probability": 0.1, "form": "permission"},
+    {"kind": "account_socket_closes_on_subscribe", "probability": 0.2},
+    {"kind": "rest_429", "probability": 0.05},
+    {"kind": "rest_503", "probability": 0.05},
+    {"kind": "rest_500", "probability": 0.05},
+    {"kind": "rest_timeout", "probability": 0.03, "delay": (2.0, 12.0)},
+    {"kind": "rest_reset", "probability": 0.05},
+    {"kind": "rest_slow", "probability": 0.1, "delay": (0.5, 3.0)},
+    {"kind": "rest_html_400", "probability": 0.05},
+    {"kind": "read_only", **_SOME_TIME},
+    {"kind": "lookup_blind", "delay": (5.0, 5.0)},
+    {"kind": "lookup_404", "probability": 0.5},
+    {"kind": "book_gap", "probability": 0.02},
+    {"kind": "book_bad_checksum", "probability": 0.02},
+)
+_EXCHANGES_OWN_TIME: tuple[Row, ...] = (
+    {"kind": "clock_off", "offset": 120},
+    {"kind": "pair_inactive", "pair": "BTCZAR", "from_seconds": 5, "until_seconds": 8},
+)
+
+_EVERYTHING = (
+    Scenario("all at once", _ALL_AT_ONCE),
+    Scenario("all at once over REST", _ALL_AT_ONCE, "rest"),
+    Scenario("all at once, clock and pair too", (*_ALL_AT_ONCE, *_EXCHANGES_OWN_TIME), ends_all=True),
+    Scenario("all at once, exchange killed too", _ALL_AT_ONCE, kills=1),
+)
+
+SCENARIOS = {
+    scenario.name: scenario
+    for group in (
+        _CALM,
+        _CANCELS,
+        _PLACEMENTS,
+        _REFUSED_COMMANDS,
+        _EVENT_FAULTS,
+        _SOCKET_FAULTS,
+        _REST_FAULTS,
+        _OUTAGES,
+        _EVERYTHING,
+    )
+    for scenario in group
+}
+
+NASTIEST = (
+    "all at once",
+    "all at once over REST",
+    "cancel_never_executed",
+    "place_reply_lost with lookup_blind",
+    "account_socket_silent",
+    "drop_event ORDER_STATUS_UPDATE",
+    "open_orders_stale",
+    "rest_503 all down",
+    "exchange killed",
+)
+"""What ``make test`` runs; ``make fault`` runs everything."""
