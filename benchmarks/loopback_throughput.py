@@ -1,14 +1,17 @@
 """How much the loopback exchange can take: ``python benchmarks/loopback_throughput.py``.
 
 Each row places and cancels orders against a book of 10,000 resting orders, one command after the other, and prints how
-many commands a second one core did. The target is 500 a second over the wire.
+many commands a second one core did. The target is 500 a second over the wire. The last rows tell what it costs to keep
+the exchange in a file, and how fast it is read back.
 """
 
 import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import aiohttp
 
@@ -17,6 +20,7 @@ from valr_loopback.exchange import Exchange
 from valr_loopback.faults import FaultPlan
 from valr_loopback.market_data import MarketData
 from valr_loopback.server import LoopbackConfig, LoopbackServer
+from valr_loopback.state import StateFile
 from valr_loopback.trade_socket import TradeHub, TradeSession
 
 RESTING = 10_000
@@ -53,11 +57,30 @@ def engine_rate(*, subscribers: int) -> float:
         session = TradeSession(hub, Sink())  # type: ignore[arg-type]
         session.receive('{"type":"SUBSCRIBE","subscriptions":[{"event":"OB_L1_DIFF","pairs":["BTCZAR"]}]}')
         session.receive('{"type":"SUBSCRIBE","subscriptions":[{"event":"FULL_ORDERBOOK_UPDATE","pairs":["BTCZAR"]}]}')
+    return place_and_cancel(exchange)
+
+
+def place_and_cancel(exchange: Exchange) -> float:
+    """Place and cancel near the top of the book, and return commands a second."""
     started = time.perf_counter()
     for number in range(COMMANDS // 2):
         order = exchange.place_limit("crowd-0", "BTCZAR", "buy", "0.01", str(1_899_500 - number % 50))
         exchange.cancel("crowd-0", order.id)
     return COMMANDS / (time.perf_counter() - started)
+
+
+def kept_rates(folder: Path) -> tuple[float, float]:
+    """Return commands a second of the engine while each is written to a file, and of reading that file back."""
+    exchange = Exchange(time.time)
+    state = StateFile(folder / "state", exchange, MarketData(exchange))
+    fill(exchange)
+    running = place_and_cancel(exchange)
+    state.close()
+    written = (folder / "state").read_bytes().count(b"\n")
+    again = Exchange(time.time)
+    started = time.perf_counter()
+    StateFile(folder / "state", again, MarketData(again)).close()
+    return running, written / (time.perf_counter() - started)
 
 
 def _headers(server: LoopbackServer, verb: str, path: str, body: str = "") -> dict[str, str]:
@@ -117,9 +140,13 @@ async def rest_rate(server: LoopbackServer, session: aiohttp.ClientSession) -> f
     return COMMANDS / (time.perf_counter() - started)
 
 
-async def over_the_wire(measure: Callable[[LoopbackServer, aiohttp.ClientSession], Awaitable[float]]) -> float:
+async def over_the_wire(
+    measure: Callable[[LoopbackServer, aiohttp.ClientSession], Awaitable[float]], state: Path | None = None
+) -> float:
     """Run one measurement against a fresh server; client and server share the core."""
-    config = LoopbackConfig(port=0, market=False, rate_limits=False, engine_delay=(0, 0), lookup_delay=(0, 0))
+    config = LoopbackConfig(
+        port=0, market=False, rate_limits=False, engine_delay=(0, 0), lookup_delay=(0, 0), state=state
+    )
     async with LoopbackServer(config) as server, aiohttp.ClientSession() as session:
         fill(server.exchange)
         return await measure(server, session)
@@ -127,12 +154,18 @@ async def over_the_wire(measure: Callable[[LoopbackServer, aiohttp.ClientSession
 
 def main() -> None:
     """Measure and print."""
+    with TemporaryDirectory() as folder:
+        kept, read_back = kept_rates(Path(folder))
+        kept_socket = asyncio.run(over_the_wire(socket_rate, Path(folder) / "socket"))
     rows = [
         ("engine, nobody watching", engine_rate(subscribers=0)),
         ("engine, L1 and FULL encoded, 1 subscriber", engine_rate(subscribers=1)),
         ("engine, L1 and FULL encoded, 20 subscribers", engine_rate(subscribers=20)),
         ("account socket, book watched", asyncio.run(over_the_wire(socket_rate))),
         ("REST v2, signed, 8 at a time", asyncio.run(over_the_wire(rest_rate))),
+        ("engine, kept in a file", kept),
+        ("account socket, book watched, kept in a file", kept_socket),
+        ("reading the file back", read_back),
     ]
     print(f"{RESTING} resting orders, {COMMANDS} commands each, client and server on one core")  # noqa: T201
     for name, rate in rows:

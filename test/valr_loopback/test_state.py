@@ -3,24 +3,19 @@
 import asyncio
 import json
 import logging
-import shutil
-import signal
 import tempfile
+import time
 from collections import deque
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
-import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from test.valr_loopback import test_exchange_properties as properties
-from test.valr_loopback.client import QUIET, Client, limit
-from test.valr_loopback.decoders import L1Decoder
-from test.valr_loopback.restarts import ExchangeProcess
-from test.valr_loopback.test_command_line import read_until
+from test.valr_loopback.client import QUIET
 from test.valr_loopback.test_command_line import start as start_process
 from valr_loopback import state
 from valr_loopback.commands import Cancel
@@ -218,7 +213,7 @@ def test_ids_and_sequences_are_never_used_twice(path):
 
 
 def test_a_client_id_in_use_stays_taken_and_a_freed_one_stays_free(path):
-    exchange, _, file, (order, _) = opened(path)
+    _, _, file, (order, _) = opened(path)
     file.close()
     again, _, file = restored(path)
     for _ in range(2):
@@ -267,6 +262,16 @@ def test_the_file_is_rewritten_when_it_grows_out_of_proportion(path, monkeypatch
     shot = picture(exchange, data)
     file.close()
     assert picture(*restored(path)[:2]) == shot
+
+
+def test_500_commands_a_second_are_far_within_reach_of_a_kept_exchange_too(path):
+    exchange, _, file, _ = opened(path)
+    started = time.process_time()
+    for _ in range(250):
+        exchange.cancel("ann", exchange.place_limit("ann", "BTCZAR", "buy", "0.01", "1800000").id)
+    file.close()
+    restored(path)
+    assert time.process_time() - started < 1.0
 
 
 def test_a_write_that_fails_leaves_the_file_and_the_exchange_as_they_were(path):
