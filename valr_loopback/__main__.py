@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from valr_loopback.faults import DESCRIPTIONS, FaultFileError, load_faults
+from valr_loopback.fault_files import FaultError, load_faults, parse_fault
+from valr_loopback.fault_kinds import listing
 from valr_loopback.server import DEFAULT_PORT, LoopbackConfig, LoopbackServer
 from valr_loopback.state import StateError
 
@@ -21,6 +22,10 @@ def main(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     pace: Annotated[float, typer.Option(min=0.01, help="How fast the market moves; 1 is lifelike.")] = 1.0,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject.")] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="A fault to inject, as kind:option=value,option=value (lists as 1/3). Can be repeated."),
+    ] = None,
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every kind of fault and exit.")] = False,
     market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
     state: Annotated[
@@ -30,13 +35,13 @@ def main(
     """Run a VALR-compatible exchange on this machine, for demos and dry runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if list_faults:
-        for kind, line in DESCRIPTIONS.items():
-            typer.echo(f"{kind.value:<30}{line}")
+        for line in listing():
+            typer.echo(line)
         return
     try:
-        plan = tuple(load_faults(faults)) if faults is not None else None
-    except FaultFileError as error:
-        typer.echo(f"Cannot use the fault file {error}", err=True)
+        plan = tuple(load_faults(faults) if faults is not None else []) + tuple(map(parse_fault, fault or []))
+    except FaultError as error:
+        typer.echo(f"Cannot use the faults: {error}", err=True)
         raise typer.Exit(1) from None
     config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace, faults=plan, state=state)
     try:

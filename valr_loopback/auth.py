@@ -100,6 +100,14 @@ class Keys:
         identity.demand(permission)
         return identity
 
+    def account_of(self, headers: Mapping[str, str]) -> str:
+        """Return the account a request says it is about, whoever sent it; empty if it names none that could be."""
+        api_key = self._keys.get(headers.get(KEY_HEADER, ""))
+        try:
+            return "" if api_key is None else self._account(api_key, headers.get(SUB_ACCOUNT_HEADER))
+        except RefusalError:
+            return ""
+
     def _account(self, api_key: ApiKey, sub_account_id: str | None) -> str:
         if sub_account_id is None:
             return api_key.account_id

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +17,15 @@ FRAMES_WAITING_LIMIT = 50_000
 
 
 class Connection:
-    """A socket whose frames leave in the sequence they were given, whoever gives them."""
+    """A socket whose frames leave in the sequence they were given, each as ``stamped`` returns it."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, stamped: Callable[[str], str]
+    ) -> None:
         self._socket = socket
         self._transport = transport
-        self._frames: asyncio.Queue[str | None] = asyncio.Queue()
+        self._stamped = stamped
+        self._frames: asyncio.Queue[str | WSCloseCode] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._timers: list[asyncio.TimerHandle] = []
         self._last_frame_at = self._loop.time()
@@ -34,7 +39,7 @@ class Connection:
             log.warning("A client does not read its frames: its socket is cut off")
             self.abort()
             return
-        self._frames.put_nowait(text)
+        self._frames.put_nowait(self._stamped(text))
 
     def send_later(self, text: str, delay: float) -> None:
         """Send a text frame after so many seconds."""
@@ -44,9 +49,9 @@ class Connection:
         """Stay open, and send nothing more."""
         self._muted = True
 
-    def close(self) -> None:
-        """Close with code 1000 after the frames already given."""
-        self._frames.put_nowait(None)
+    def close(self, code: WSCloseCode = WSCloseCode.OK) -> None:
+        """Close with a code, after the frames already given."""
+        self._frames.put_nowait(code)
 
     def abort(self) -> None:
         """Cut the connection without a close frame: the client sees code 1006."""
@@ -84,11 +89,21 @@ class Connection:
 
     async def _write(self) -> None:
         try:
-            while (text := await self._frames.get()) is not None:
-                await self._socket.send_str(text)
-            await self._socket.close(code=WSCloseCode.OK)
+            while isinstance(frame := await self._frames.get(), str):
+                await self._socket.send_str(frame)
+            await self._socket.close(code=frame)
         except ConnectionError:
             log.debug("A socket ended while frames were waiting for it")
+
+
+def reset(transport: asyncio.Transport | None) -> None:
+    """Reset a connection, where ``abort`` would end it: the client meets ECONNRESET, not an end of the stream."""
+    if transport is None:
+        return
+    connected = transport.get_extra_info("socket")
+    if connected is not None:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def read_frame(text: str) -> dict[str, Any] | None:

@@ -1,88 +1,61 @@
-"""What VALR may do to a client, on purpose (valr-api.md 8 and 9).
+"""What VALR may do to a client, on purpose (valr-api.md 8 and 9): which faults are in force, and when each strikes.
 
-A fault has a kind, and may be limited by probability, by which opportunity it takes, by time and by number. Each place
-in the exchange where a kind can strike asks the plan with ``strike``; every such question is one opportunity.
+A fault has a kind (``fault_kinds``), and may be limited to some orders, events or paths, by probability, by which
+opportunity it takes, by time and by number. Each place in the exchange where a kind can strike asks the plan with
+``strike``; every such question is one opportunity. A fault changes what is said and when a thing is done, never the
+books: the exchange's ledger stays the truth.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
-from typing import Self
+from typing import Any, Literal, Self
 
-import yaml  # type: ignore[import-untyped, unused-ignore]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from valr_loopback.fault_kinds import ANY, KINDS, WHEN, FaultKind
+from valr_loopback.messages import ACCOUNT_EVENTS, TRADE_EVENTS
+from valr_loopback.orders import AccountTrade, Order
+from valr_loopback.pairs import default_pairs
+from valr_loopback.rate_limits import COMMANDS
 from valr_loopback.times import Clock
 
-
-class FaultKind(StrEnum):
-    """The kinds of faults. ``DESCRIPTIONS`` says in a line what each does."""
-
-    CANCEL_ACK_LOST = "cancel_ack_lost"
-    CANCEL_EXECUTED_LATE = "cancel_executed_late"
-    CANCEL_NEVER_EXECUTED = "cancel_never_executed"
-    PLACE_REPLY_LOST = "place_reply_lost"
-    PLACE_REPLY_LATE = "place_reply_late"
-    EVENTS_BEFORE_REPLY = "events_before_reply"
-    DROP_EVENT = "drop_event"
-    DUPLICATE_EVENT = "duplicate_event"
-    REORDER_EVENTS = "reorder_events"
-    OPEN_ORDERS_MISSING_FRESH = "open_orders_missing_fresh"
-    OMIT_CUSTOMER_ORDER_ID = "omit_customer_order_id"
-    ACCOUNT_SOCKET_CLOSE = "account_socket_close"
-    ACCOUNT_SOCKET_SILENT = "account_socket_silent"
-    REST_429 = "rest_429"
-    REST_503 = "rest_503"
-    REST_500 = "rest_500"
-    REST_TIMEOUT = "rest_timeout"
-    PLACE_HTML_400_THOUGH_PLACED = "place_html_400_though_placed"
-    BOOK_GAP = "book_gap"
-    BOOK_BAD_CHECKSUM = "book_bad_checksum"
+_EVENTS = ACCOUNT_EVENTS | TRADE_EVENTS
+_PAIRS = frozenset(default_pairs())
 
 
-DESCRIPTIONS = {
-    FaultKind.CANCEL_ACK_LOST: "a cancel is done, its reply never comes",
-    FaultKind.CANCEL_EXECUTED_LATE: "a cancel is acknowledged at once and done after `delay` seconds",
-    FaultKind.CANCEL_NEVER_EXECUTED: "a cancel is acknowledged and never done, and no event says so",
-    FaultKind.PLACE_REPLY_LOST: "an order is placed, its reply never comes",
-    FaultKind.PLACE_REPLY_LATE: "an order is placed, its reply comes after `delay` seconds",
-    FaultKind.EVENTS_BEFORE_REPLY: "the events of an order come before the reply to its placement",
-    FaultKind.DROP_EVENT: "a frame of either socket (of type `event`, or any) is not sent",
-    FaultKind.DUPLICATE_EVENT: "an account event (of type `event`, or any) is sent twice, the second after `delay`",
-    FaultKind.REORDER_EVENTS: "an account event (of type `event`, or any) is held back for up to 50 ms",
-    FaultKind.OPEN_ORDERS_MISSING_FRESH: "OPEN_ORDERS_UPDATE leaves out orders younger than `delay` seconds",
-    FaultKind.OMIT_CUSTOMER_ORDER_ID: "an account event (of type `event`, or any) carries no customerOrderId",
-    FaultKind.ACCOUNT_SOCKET_CLOSE: "an account socket is cut; one opportunity a second and socket",
-    FaultKind.ACCOUNT_SOCKET_SILENT: "an account socket stays open and says nothing more; one opportunity a second",
-    FaultKind.REST_429: "a REST call (whose path contains `path`) is told it is over the rate limit",
-    FaultKind.REST_503: "a REST call (whose path contains `path`) is told the service is unavailable",
-    FaultKind.REST_500: "a REST call (whose path contains `path`) is told of an internal error",
-    FaultKind.REST_TIMEOUT: "a REST call (whose path contains `path`) is not done, and cut after `delay` seconds",
-    FaultKind.PLACE_HTML_400_THOUGH_PLACED: "an order is placed over REST, the answer is an HTML page with status 400",
-    FaultKind.BOOK_GAP: "an OB_L1 or FULL book frame is not sent to anybody",
-    FaultKind.BOOK_BAD_CHECKSUM: "an OB_L1 or FULL book frame has a wrong checksum",
-}
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an opportunity is about; what does not apply is empty. ``side`` is in lower case."""
 
-_DELAYS = {
-    FaultKind.CANCEL_EXECUTED_LATE: (1.0, 5.0),
-    FaultKind.PLACE_REPLY_LATE: (0.5, 2.0),
-    FaultKind.DUPLICATE_EVENT: (0.0, 0.05),
-    FaultKind.REORDER_EVENTS: (0.0, 0.05),
-    FaultKind.OPEN_ORDERS_MISSING_FRESH: (0.5, 0.5),
-    FaultKind.REST_TIMEOUT: (60.0, 60.0),
-}
+    event: str = ""
+    path: str = ""
+    command: str = ""
+    client_order_id: str = ""
+    side: str = ""
+    pair: str = ""
+
+
+NOTHING = Subject()
+
+
+def about(order: Order | AccountTrade, *, event: str = "", path: str = "") -> Subject:
+    """Return an order, or the order of a trade, as the subject of an event or of a call."""
+    return Subject(event, path, "", order.client_order_id, order.side.value, order.pair.symbol)
 
 
 class Fault(BaseModel):
-    """One fault of a plan. Times are in seconds since the exchange started; ``delay`` is a range of seconds.
+    """One fault of a plan. Times are in seconds since it was put in force; ``delay`` is a range of seconds.
 
     ``nth`` names the opportunities that may be taken, counted from 1: for the kinds about placements these are the
-    orders in the sequence they were sent. ``times`` is how often the fault strikes at most.
+    orders in the sequence they were sent. ``times`` is how often the fault strikes at most. It is in force from
+    ``from_seconds``, for ``for_seconds``, again ``every`` so many seconds, and never after ``until_seconds``.
+    ``orders`` are client order ids, or what they begin with.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     kind: FaultKind
     probability: float = Field(default=1.0, ge=0, le=1)
@@ -90,90 +63,191 @@ class Fault(BaseModel):
     times: int | None = Field(default=None, ge=1)
     from_seconds: float = Field(default=0.0, ge=0)
     until_seconds: float | None = None
-    delay: tuple[float, float] | None = None
+    for_seconds: float | None = Field(default=None, gt=0)
+    every: float | None = Field(default=None, gt=0)
+    orders: tuple[str, ...] = ()
+    side: Literal["", "buy", "sell"] = ""
+    pair: str = ""
     event: str = ""
     path: str = ""
+    command: str = ""
+    field: str = ""
+    form: str = ""
+    delay: tuple[float, float] | None = None
+    offset: Decimal = Decimal(0)
+
+    @field_validator("delay", mode="before")
+    @classmethod
+    def _range(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int | float | str) else value
+
+    @field_validator("side", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("pair", mode="after")
+    @classmethod
+    def _upper(cls, value: str) -> str:
+        return value.upper()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        self._check_options()
         if self.delay is not None and not 0 <= self.delay[0] <= self.delay[1]:
             raise ValueError("delay must be a range of seconds, such as [0.5, 2]")
         if self.until_seconds is not None and self.until_seconds < self.from_seconds:
             raise ValueError("until_seconds is before from_seconds")
+        if self.every is not None and (self.for_seconds is None or self.for_seconds > self.every):
+            raise ValueError("every needs for_seconds, and no more than every")
+        if "" in self.orders:
+            raise ValueError("orders must be client order ids or what they begin with, none of them empty")
         return self
 
+    def _check_options(self) -> None:
+        kind = KINDS[self.kind]
+        fields = type(self).model_fields
+        given = [name for name in fields if name != "kind" and getattr(self, name) != fields[name].default]
+        takes = (*WHEN, *kind.takes)
+        for name in given:
+            if name not in takes:
+                raise ValueError(f"{self.kind} does not take {name}; it takes {', '.join(takes)}")
+        if kind.needs and kind.needs not in given:
+            raise ValueError(f"{self.kind} needs {kind.needs}")
+        for name, value, known in (
+            ("form", self.form, kind.forms),
+            ("event", self.event, _EVENTS),
+            ("command", self.command, COMMANDS),
+            ("pair", self.pair, _PAIRS),
+        ):
+            if value and value not in known:
+                raise ValueError(f"unknown {name} {value!r}; it can be {', '.join(sorted(known))}")
 
-class FaultFileError(Exception):
-    """A fault file that cannot be read; the text says why."""
+    def concerns(self, subject: Subject) -> bool:
+        """Tell whether the fault is about this."""
+        if self.kind is FaultKind.OPEN_ORDERS_STALE and not self.path and not subject.event:
+            return False  # The call goes stale only when asked for by its path.
+        return (
+            self.event in ("", subject.event)
+            and self.path in subject.path
+            and self.command in ("", subject.command)
+            and self.side in ("", subject.side)
+            and self.pair in ("", subject.pair)
+            and (not self.orders or subject.client_order_id.startswith(self.orders))
+        )
+
+    def window(self, age: float) -> int | None:
+        """Return which of the fault's time windows it is at an age in seconds, counted from 0; ``None`` in none."""
+        since = age - self.from_seconds
+        if since < 0 or (self.until_seconds is not None and age > self.until_seconds):
+            return None
+        number, inside = divmod(since, self.every) if self.every else (0, since)
+        return None if self.for_seconds is not None and inside >= self.for_seconds else int(number)
 
 
-def load_faults(path: Path) -> list[Fault]:
-    """Read faults from a YAML file: a list of faults, alone or under ``faults``.
+@dataclass(slots=True, eq=False)
+class ArmedFault:
+    """A fault in force since a time, and what came of it. ``window`` is the last one a standing fault was asked in."""
 
-    Raises:
-        FaultFileError: if the file is missing, not YAML, or does not hold faults.
-    """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FaultFileError(f"{path}: {error}") from error
-    rows = content.get("faults") if isinstance(content, dict) else content
-    if not isinstance(rows, list):
-        raise FaultFileError(f"{path}: expected a list of faults, or a mapping with a list under 'faults'")
-    faults = []
-    for number, row in enumerate(rows, 1):
-        try:
-            faults.append(Fault.model_validate(row))
-        except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise FaultFileError(f"{path}: fault {number}: {wrong}") from error
-    return faults
+    fault: Fault
+    since: float
+    opportunities: int = 0
+    struck: int = 0
+    window: int = -1
+    stands: bool = False
 
 
 class FaultPlan:
-    """The faults in force. ``struck`` counts how often each kind did strike."""
+    """The faults in force. ``struck`` counts how often each kind did strike, those no longer in force too."""
 
     def __init__(self, faults: Iterable[Fault], clock: Clock, random: Random) -> None:
         self.struck: Counter[FaultKind] = Counter()
         self._clock = clock
-        self._random = random
-        self._start = clock()
-        self._faults: dict[FaultKind, list[Fault]] = {}
-        self._opportunities: Counter[Fault] = Counter()
-        self._strikes: Counter[Fault] = Counter()
+        self.random = random
+        self._armed: dict[FaultKind, list[ArmedFault]] = {}
         for fault in faults:
             self.add(fault)
 
+    def __iter__(self) -> Iterator[ArmedFault]:
+        """Walk the faults in force."""
+        for armed in self._armed.values():
+            yield from armed
+
     def add(self, fault: Fault) -> None:
-        """Put another fault in force."""
-        self._faults.setdefault(fault.kind, []).append(fault)
+        """Put another fault in force, from now on."""
+        self._armed.setdefault(fault.kind, []).append(ArmedFault(fault, self._clock()))
 
     def clear(self) -> None:
         """Put no fault in force any more."""
-        self._faults.clear()
+        self._armed.clear()
 
-    def strike(self, kind: FaultKind, *, event: str = "", path: str = "") -> Fault | None:
+    def replace(self, faults: Iterable[Fault]) -> None:
+        """Put these faults in force and no others."""
+        self.clear()
+        for fault in faults:
+            self.add(fault)
+
+    # Asking
+
+    def holds(self, *kinds: FaultKind) -> bool:
+        """Tell whether a fault of these kinds may strike some time: worth asking before anything that costs."""
+        return any(kind in self._armed for kind in kinds)
+
+    def strike(self, kind: FaultKind, subject: Subject = NOTHING) -> Fault | None:
         """Take an opportunity for a kind of fault: the fault that strikes, or ``None``."""
-        for fault in self._faults.get(kind, ()):
-            if fault.event not in ("", event) or fault.path not in path:
+        for armed in self._armed.get(kind, ()):
+            if not armed.fault.concerns(subject):
                 continue
-            self._opportunities[fault] += 1
-            if self._allows(fault):
-                self._strikes[fault] += 1
-                self.struck[kind] += 1
-                return fault
+            armed.opportunities += 1
+            if armed.fault.window(self._clock() - armed.since) is not None and self._allows(armed):
+                return armed.fault
         return None
 
-    def _allows(self, fault: Fault) -> bool:
-        age = self._clock() - self._start
-        if age < fault.from_seconds or (fault.until_seconds is not None and age > fault.until_seconds):
+    def strike_young(self, kind: FaultKind, subject: Subject, age: float) -> bool:
+        """Take an opportunity for a kind that touches what is younger, in seconds, than the fault's delay."""
+        reach = max((self._delay_range(armed.fault)[1] for armed in self._armed.get(kind, ())), default=0.0)
+        if age >= reach:
             return False
-        if fault.nth and self._opportunities[fault] not in fault.nth:
+        fault = self.strike(kind, subject)
+        return fault is not None and age < self.delay(fault)
+
+    def standing(self, kind: FaultKind) -> list[Fault]:
+        """Return the standing faults of a kind that are in force now; each window of each is one opportunity."""
+        return [armed.fault for armed in self._armed.get(kind, ()) if self._stands(armed)]
+
+    def _stands(self, armed: ArmedFault) -> bool:
+        window = armed.fault.window(self._clock() - armed.since)
+        if window is None:
             return False
-        if fault.times is not None and self._strikes[fault] >= fault.times:
+        if window != armed.window:
+            armed.window = window
+            armed.opportunities = window + 1
+            armed.stands = self._allows(armed)
+        return armed.stands
+
+    def _allows(self, armed: ArmedFault) -> bool:
+        fault = armed.fault
+        if fault.nth and armed.opportunities not in fault.nth:
             return False
-        return self._random.random() < fault.probability
+        if fault.times is not None and armed.struck >= fault.times:
+            return False
+        if self.random.random() >= fault.probability:
+            return False
+        armed.struck += 1
+        self.struck[fault.kind] += 1
+        return True
+
+    # Drawing
 
     def delay(self, fault: Fault) -> float:
         """Draw the seconds of a fault's delay."""
-        return self._random.uniform(*(fault.delay or _DELAYS[fault.kind]))
+        return self.random.uniform(*self._delay_range(fault))
+
+    def _delay_range(self, fault: Fault) -> tuple[float, float]:
+        return fault.delay or KINDS[fault.kind].delay or (0.0, 0.0)
+
+    def form(self, fault: Fault) -> str:
+        """Return the form in which a fault strikes, drawn if it may be any."""
+        forms = KINDS[fault.kind].forms
+        form = fault.form or forms[0]
+        return self.random.choice([name for name in forms if name != ANY]) if form == ANY else form

@@ -1,35 +1,19 @@
 """The wire: aiohttp on the outside, routes, hubs and sessions on the inside."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from aiohttp import web
 
 from valr_loopback.account_socket import AccountHub, AccountSession
 from valr_loopback.auth import KEY_HEADER, VIEW, Identity
-from valr_loopback.connection import Connection
+from valr_loopback.call_faults import CallFaults
+from valr_loopback.connection import Connection, reset
 from valr_loopback.errors import RefusalError
-from valr_loopback.faults import FaultKind, FaultPlan
 from valr_loopback.rate_limits import COMMANDS, HANDSHAKES, RateLimiter
-from valr_loopback.rest import Answer, Call, Route, Services, refused
+from valr_loopback.rest import LIMITED, UNAVAILABLE, Answer, Call, Hangup, Route, Services, refused
 from valr_loopback.trade_socket import TradeHub, TradeSession
 
-log = logging.getLogger(__name__)
-
-_LIMITED = Answer(
-    429,
-    "<!doctype html><html><head><title>429</title></head><body>429 Too Many Requests</body></html>",
-    "text/html",
-    {"x-valr-ratelimited": "true"},
-)
-_READ_ONLY = Answer(503, "<html><body>503 Service Unavailable</body></html>", "text/html")
-_BAD_REQUEST = Answer(400, "<html><body>400 Bad Request</body></html>", "text/html")
-_REST_FAULTS = {
-    FaultKind.REST_429: _LIMITED,
-    FaultKind.REST_503: _READ_ONLY,
-    FaultKind.REST_500: Answer(500, "<html><body>500 Internal Server Error</body></html>", "text/html"),
-}
 _NOT_FOUND = Answer(404, '{"message":"Not Found"}')
 _MAX_FRAME = 2**20
 CONTROL_PREFIX = "/loopback/"
@@ -45,7 +29,6 @@ class Gateway:
         accounts: AccountHub,
         trades: TradeHub,
         limiter: RateLimiter | None,
-        faults: FaultPlan,
         *,
         idle_seconds: float,
         anonymous_seconds: float,
@@ -54,7 +37,7 @@ class Gateway:
         self._accounts = accounts
         self._trades = trades
         self._limiter = limiter
-        self._faults = faults
+        self._faults = CallFaults(services.faults, services.entry)
         self._idle_seconds = idle_seconds
         self._anonymous_seconds = anonymous_seconds
 
@@ -75,54 +58,36 @@ class Gateway:
         async def handle(request: web.Request) -> web.StreamResponse:
             body = (await request.read()).decode(errors="replace")
             if route.path.startswith(CONTROL_PREFIX):
-                return _response(await route.handler(Call(self._services, {}, {}, body)))
-            spoiled = await self._spoiled_before(request)
-            if spoiled is not None:
-                return _response(spoiled)
-            try:
-                answer = await self._answer(route, request, body)
-            except RefusalError as refusal:
-                return _response(refused(refusal))
-            return _response(await self._spoiled_after(route, request, answer))
+                return _response(await route.handler(Call(self._services, request.path, {}, {}, body)))
+            account_id = self._services.keys.account_of(request.headers)
+            outcome = await self._faults.call(
+                route, request.path, body, account_id, lambda: self._answer(route, request, body)
+            )
+            return self._finish(request, outcome)
 
         return handle
 
+    def _finish(self, request: web.Request, outcome: Answer | Hangup) -> web.Response:
+        """Answer a call, or hang up on it."""
+        if isinstance(outcome, Answer):
+            return _response(replace(outcome, body=self._services.clock.stamped(outcome.body)))
+        if outcome is Hangup.RESET:
+            reset(request.transport)
+        elif request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+
     async def _answer(self, route: Route, request: web.Request, body: str) -> Answer:
         if not self._admit(request):
-            return _LIMITED
+            return LIMITED
         if route.verb != "GET" and self._services.status == "read-only":
-            return _READ_ONLY
+            return UNAVAILABLE
         if route.verb in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
             raise RefusalError(403, -11, "Content-Type header must be application/json")
         identity = self._identify(request, body, route.permission) if route.permission else None
-        return await route.handler(Call(self._services, request.match_info, request.query, body, identity))
-
-    async def _spoiled_before(self, request: web.Request) -> Answer | None:
-        """Return the answer of a fault that keeps the call from being done, if one strikes."""
-        for kind, answer in _REST_FAULTS.items():
-            if self._faults.strike(kind, path=request.path):
-                return answer
-        timeout = self._faults.strike(FaultKind.REST_TIMEOUT, path=request.path)
-        if timeout is None:
-            return None
-        await asyncio.sleep(self._faults.delay(timeout))
-        return _cut(request)
-
-    async def _spoiled_after(self, route: Route, request: web.Request, answer: Answer) -> Answer:
-        """Return the answer to a call that was done, or what a fault makes of it."""
-        if route.cancels and self._faults.strike(FaultKind.CANCEL_ACK_LOST):
-            return _cut(request)
-        if not route.places:
-            return answer
-        if self._faults.strike(FaultKind.PLACE_REPLY_LOST):
-            return _cut(request)
-        if self._faults.strike(FaultKind.PLACE_HTML_400_THOUGH_PLACED):
-            return _BAD_REQUEST
-        if late := self._faults.strike(FaultKind.PLACE_REPLY_LATE):
-            await asyncio.sleep(self._faults.delay(late))
-        if self._faults.strike(FaultKind.EVENTS_BEFORE_REPLY):
-            await self._services.entry.drained()
-        return answer
+        return await route.handler(
+            Call(self._services, request.path, request.match_info, request.query, body, identity)
+        )
 
     def _admit(self, request: web.Request) -> bool:
         if self._limiter is None:
@@ -132,7 +97,7 @@ class Gateway:
         return self._limiter.take_request(request.method, request.path, request.remote or "", key, now_ms)
 
     def _identify(self, request: web.Request, body: str, permission: str) -> Identity:
-        now_ms = self._services.exchange.now_ms()
+        now_ms = self._services.clock.now_ms()
         path = request.raw_path
         return self._services.keys.verify(request.headers, request.method, path, body, now_ms, permission)
 
@@ -143,7 +108,10 @@ class Gateway:
 
     async def _account_socket(self, request: web.Request) -> web.StreamResponse:
         if not self._admit_socket(request):
-            return _response(_LIMITED)
+            return _response(LIMITED)
+        spoiled = self._faults.handshake()
+        if spoiled is not None:
+            return self._finish(request, spoiled)
         try:
             identity = self._identify(request, "", VIEW)
         except RefusalError as refusal:
@@ -162,7 +130,7 @@ class Gateway:
 
     async def _trade_socket(self, request: web.Request) -> web.StreamResponse:
         if not self._admit_socket(request):
-            return _response(_LIMITED)
+            return _response(LIMITED)
         anonymous = KEY_HEADER not in request.headers
         try:
             if not anonymous:
@@ -196,14 +164,7 @@ class Gateway:
     async def _upgrade(self, request: web.Request) -> tuple[Connection, web.WebSocketResponse]:
         socket = web.WebSocketResponse(autoping=False, max_msg_size=_MAX_FRAME)
         await socket.prepare(request)
-        return Connection(socket, request.transport), socket
-
-
-def _cut(request: web.Request) -> Answer:
-    """Cut the connection of a call, so that its answer goes nowhere."""
-    if request.transport is not None:
-        request.transport.abort()
-    return Answer(500)
+        return Connection(socket, request.transport, self._services.clock.stamped), socket
 
 
 def _response(answer: Answer) -> web.Response:

@@ -159,16 +159,16 @@ class Market:
                 break
             offered += level.quantity
         if offered:
-            quantity = _within(pair, ROUNDING.multiply(offered, share), limit)
+            quantity = within_limits(pair, ROUNDING.multiply(offered, share), limit)
             self._exchange.place_limit(TAKER, pair.symbol, side, quantity, limit, time_in_force=TimeInForce.IOC)
 
     def _size(self, pair: Pair, price: float) -> Decimal:
         worth = float(self._data.worth(pair.quote)) or 1.0
         value = self._random.uniform(*_LEVEL_VALUE) * self._random.random()
-        return _within(pair, Decimal(f"{value / worth / price:.12f}"), Decimal(price))
+        return within_limits(pair, Decimal(f"{value / worth / price:.12f}"), Decimal(price))
 
 
-def _within(pair: Pair, quantity: Decimal, price: Decimal) -> Decimal:
+def within_limits(pair: Pair, quantity: Decimal, price: Decimal) -> Decimal:
     """Bring a quantity within the pair's limits."""
     highest = min(pair.max_base, ROUNDING.divide(pair.max_quote, price))
     lowest = max(pair.min_base, ROUNDING.divide(pair.min_quote, price) * Decimal("1.05"))

@@ -14,6 +14,30 @@ from valr_loopback.times import iso
 
 Json = dict[str, Any]
 REFERENCE_CURRENCY = "USDC"
+
+ACCOUNT_EVENTS = frozenset(
+    {
+        "BALANCE_UPDATE",
+        "OPEN_ORDERS_UPDATE",
+        "ORDER_PROCESSED",
+        "ORDER_STATUS_UPDATE",
+        "FAILED_CANCEL_ORDER",
+        "NEW_ACCOUNT_TRADE",
+        "NEW_ACCOUNT_HISTORY_RECORD",
+        "MODIFY_ORDER_OUTCOME",
+        "MARGIN_INFO",
+    }
+)
+DEPTH_EVENTS = {f"OB_L1_D{depth}_SNAPSHOT": depth for depth in (1, 5, 10, 20, 40, 80)}
+BOOK_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE", "AGGREGATED_ORDERBOOK_UPDATE", *DEPTH_EVENTS})
+TRADE_EVENTS = BOOK_EVENTS | {
+    "NEW_TRADE",
+    "NEW_TRADE_BUCKET",
+    "MARKET_SUMMARY_UPDATE",
+    "MARK_PRICE_UPDATE",
+    "ALLOWED_ORDER_TYPES_UPDATED",
+}
+
 Valuer = Callable[[str], Decimal]
 """Gives the worth of one unit of a currency in the reference currency."""
 
@@ -102,6 +126,14 @@ def open_order(order: Order, *, event: bool) -> Json:
         "timeInForce": order.time_in_force.value,
         "allowMargin": False,
     }
+
+
+def open_order_before(order: Order, end: Transition, *, event: bool) -> Json:
+    """The row of an ended order as it was in the state before its end."""
+    filled = percentage(end.quantity - end.remaining, end.quantity)
+    row = open_order(order, event=event)
+    row["quantity" if event else "remainingQuantity"] = to_text(end.remaining)
+    return row | {"filledPercentage": f"{filled:.2f}", "status": end.status.value, "updatedAt": iso(end.at_ms)}
 
 
 def account_trade(trade: AccountTrade, *, event: bool) -> Json:

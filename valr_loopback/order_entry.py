@@ -6,13 +6,17 @@ What is checked at once is checked at once; the rest waits in a queue like VALR'
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from valr_loopback.commands import Cancel, CancelAll, Modify, Postponed
+from valr_loopback.counterparty import fill
 from valr_loopback.errors import RefusalError, invalid_request
+from valr_loopback.events import CancelFailed
 from valr_loopback.exchange import Exchange
-from valr_loopback.faults import FaultKind, FaultPlan
+from valr_loopback.fault_kinds import FaultKind
+from valr_loopback.faults import FaultPlan, Subject, about
 from valr_loopback.messages import Json
 from valr_loopback.orders import Order
 from valr_loopback.requests import read_cancel, read_limit, read_market, read_modify, read_object
@@ -96,14 +100,37 @@ class OrderEntry:
         request = read_cancel(body)
         self._exchange.listed_pair(request.pair)
         order = self._exchange.order(account_id, request.order_id, request.client_order_id)
-        if self._faults.strike(FaultKind.CANCEL_NEVER_EXECUTED):
+        subject = self.subject(account_id, body)
+        if self._faults.strike(FaultKind.CANCEL_NEVER_EXECUTED, subject):
             return order, asyncio.get_running_loop().create_future()
-        late = self._faults.strike(FaultKind.CANCEL_EXECUTED_LATE)
+        if order is not None and self._faults.strike(FaultKind.CANCEL_REFUSED_THOUGH_OPEN, subject):
+            return order, self._queue.submit(lambda: self._fail_cancel(order))
+        if order is not None and self._faults.strike(FaultKind.CANCEL_LOSES_TO_FILL, subject):
+            return order, self._queue.submit(lambda: self._fill_instead(order))
+        late = self._faults.strike(FaultKind.CANCEL_EXECUTED_LATE, subject)
         delay = self._faults.delay(late) if late else 0.0
         return order, self._postpone(Cancel(self._exchange.now_ms(), account_id, request), delay)
 
     def _postpone(self, command: Postponed, delay: float = 0.0) -> asyncio.Future[Any]:
         return self._queue.submit(self._exchange.postpone(command), delay)
+
+    def _fail_cancel(self, order: Order) -> None:
+        self._exchange.tell([CancelFailed(order.account_id, order.id, order.client_order_id)])
+
+    def _fill_instead(self, order: Order) -> None:
+        self._fail_cancel(order)
+        if order.is_open:
+            fill(self._exchange, order)
+
+    def subject(self, account_id: str, body: object, *, path: str = "", command: str = "") -> Subject:
+        """Return what a request is about, for faults; it may be anything a client sends."""
+        fields = body if isinstance(body, Mapping) else {}
+        ids = {name: str(fields.get(name) or "") for name in ("orderId", "customerOrderId")}
+        order = self._exchange.order(account_id, ids["orderId"], ids["customerOrderId"])
+        if order is not None and "side" not in fields:
+            return replace(about(order), path=path, command=command)
+        pair, side = str(fields.get("pair", "")).upper(), str(fields.get("side", "")).lower()
+        return Subject("", path, command, ids["customerOrderId"], side, pair)
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been done."""

@@ -2,31 +2,46 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 import orjson
 
 from valr_loopback.auth import Identity, Keys
+from valr_loopback.distortions import Distortions
 from valr_loopback.errors import RefusalError, invalid_json, invalid_request
 from valr_loopback.exchange import Exchange
+from valr_loopback.fault_kinds import FaultKind
+from valr_loopback.faults import FaultPlan
 from valr_loopback.market_data import MarketData
 from valr_loopback.messages import encode
+from valr_loopback.open_orders import OpenOrders
 from valr_loopback.order_entry import OrderEntry
 from valr_loopback.pairs import Pair
 from valr_loopback.requests import read_object
+from valr_loopback.wire_clock import WireClock
 
 PAGE_LIMIT = 100
 
 
 @dataclass(slots=True)
 class Services:
-    """What the handlers work with. ``status`` is ``online`` or ``read-only``."""
+    """What the handlers work with."""
 
     exchange: Exchange
     data: MarketData
     entry: OrderEntry
     keys: Keys
-    status: str = "online"
+    faults: FaultPlan
+    distortions: Distortions
+    lists: OpenOrders
+    clock: WireClock
+    set_status: str = "online"
+
+    @property
+    def status(self) -> str:
+        """``online`` or ``read-only``: as it was set, or as a fault has it."""
+        return "read-only" if self.faults.standing(FaultKind.READ_ONLY) else self.set_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Call:
     """One authenticated (where need be) REST call."""
 
     services: Services
+    path: str
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: str
@@ -91,6 +107,24 @@ class Answer:
     body: str = ""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Hangup(Enum):
+    """How a connection ends that gets no answer."""
+
+    CUT = auto()
+    RESET = auto()
+
+
+def _page(status: int, title: str, **headers: str) -> Answer:
+    text = f"<!doctype html><html><head><title>{status}</title></head><body>{status} {title}</body></html>"
+    return Answer(status, text, "text/html", headers)
+
+
+LIMITED = _page(429, "Too Many Requests", **{"x-valr-ratelimited": "true"})
+UNAVAILABLE = _page(503, "Service Unavailable")
+BAD_REQUEST = _page(400, "Bad Request")
+INTERNAL_ERROR = _page(500, "Internal Server Error")
 
 
 def ok(value: object, max_age: int | None = None) -> Answer:

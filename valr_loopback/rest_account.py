@@ -7,6 +7,10 @@ from valr_loopback import messages
 from valr_loopback.auth import SUB_ACCOUNT_HEADER, VIEW, key_row
 from valr_loopback.decimals import ZERO
 from valr_loopback.errors import RefusalError, bad_signature, invalid_request, unknown_order
+from valr_loopback.fault_kinds import FaultKind
+from valr_loopback.faults import Subject, about
+from valr_loopback.messages import Json
+from valr_loopback.open_orders import OPEN_ORDERS_PATH
 from valr_loopback.orders import ENDED, AccountTrade, Order, Status
 from valr_loopback.rest import PAGE_LIMIT, Answer, Call, Route, ok
 from valr_loopback.rest_public import read_time
@@ -91,9 +95,23 @@ async def _pair_trades(call: Call) -> Answer:
 
 def _visible(call: Call, order: Order | None) -> Order | None:
     """Leave out an order that lookups do not find yet: VALR is consistent only after a while."""
-    if order is None or order.status is Status.QUEUED or order.visible_at_ms > call.services.exchange.now_ms():
+    now_ms = call.services.exchange.now_ms()
+    if order is None or order.status is Status.QUEUED or order.visible_at_ms > now_ms:
         return None
-    return order
+    age = (now_ms - order.created_ms) / 1000
+    blind = call.services.faults.strike_young(FaultKind.LOOKUP_BLIND, about(order, path=call.path), age)
+    return None if blind else order
+
+
+def _unknown(call: Call) -> RefusalError:
+    refusal = unknown_order()
+    if call.services.faults.strike(FaultKind.LOOKUP_404, Subject(path=call.path)):
+        return RefusalError(404, refusal.code, refusal.message)
+    return refusal
+
+
+def _told(call: Call, order: Order, row: Json) -> Json:
+    return call.services.distortions.lookup(row, about(order, path=call.path))
 
 
 def _find(call: Call) -> Order | None:
@@ -106,28 +124,30 @@ async def _order(call: Call) -> Answer:
     order = _find(call)
     now_ms = call.services.exchange.now_ms()
     if order is None or order.pair.symbol != pair.symbol:
-        raise unknown_order()
+        raise _unknown(call)
     if order.ended_ms is not None and now_ms - order.ended_ms > STATUS_KEPT_MS:
-        raise unknown_order()
-    return ok(messages.order_status(order))
+        raise _unknown(call)
+    return ok(_told(call, order, messages.order_status(order)))
 
 
 async def _open_orders(call: Call) -> Answer:
     orders = call.services.exchange.open_orders(call.account_id)
-    return ok([messages.open_order(order, event=False) for order in orders if _visible(call, order)])
+    rows = [messages.open_order(order, event=False) for order in orders if _visible(call, order)]
+    return ok(rows + call.services.lists.stale_rows(call.account_id))
 
 
 async def _order_summary(call: Call) -> Answer:
     order = _find(call)
     if order is None or order.status not in ENDED:
-        raise unknown_order()
-    return ok(messages.order_summary(order))
+        raise _unknown(call)
+    return ok(_told(call, order, messages.order_summary(order)))
 
 
 async def _order_detail(call: Call) -> Answer:
     order = _find(call)
-    history = reversed(order.history) if order is not None else ()
-    return ok([messages.order_update(order, transition) for transition in history if order is not None])
+    if order is None:
+        return ok([])
+    return ok([_told(call, order, messages.order_update(order, at)) for at in reversed(order.history)])
 
 
 async def _history(call: Call) -> Answer:
@@ -138,7 +158,7 @@ async def _history(call: Call) -> Answer:
     start_ms, end_ms = read_time(call, "startTime"), read_time(call, "endTime")
     portfolio = call.services.exchange.engine.portfolios[call.account_id]
     wanted = (
-        messages.order_summary(order)
+        _told(call, order, messages.order_summary(order))
         for order in portfolio.newest_first()
         if order.status in statuses
         and (not pairs or order.pair.symbol in pairs)
@@ -172,7 +192,7 @@ ACCOUNT_ROUTES = (
     Route("GET", "/v1/account/subaccounts", _sub_accounts, VIEW),
     Route("GET", "/v1/account/tradehistory", _trades, VIEW),
     Route("GET", "/v1/account/{pair}/tradehistory", _pair_trades, VIEW),
-    Route("GET", "/v1/orders/open", _open_orders, VIEW),
+    Route("GET", OPEN_ORDERS_PATH, _open_orders, VIEW),
     Route("GET", "/v1/orders/history", _history, VIEW),
     *_lookups(),
 )

@@ -74,7 +74,7 @@ async def _full_book(call: Call) -> Answer:
 
 
 def read_time(call: Call, name: str) -> int | None:
-    """Return an ISO time of the query in epoch milliseconds.
+    """Return an ISO time of the query in epoch milliseconds of the exchange's own clock.
 
     Raises:
         RefusalError: -11 if it is not one.
@@ -83,7 +83,7 @@ def read_time(call: Call, name: str) -> int | None:
     if text is None:
         return None
     try:
-        return parse_iso(text)
+        return parse_iso(text) - call.services.clock.offset_ms()
     except ValueError:
         raise invalid_request((name, f"{name} is invalid")) from None
 
@@ -112,12 +112,13 @@ async def _buckets(call: Call) -> Answer:
     if period not in PERIODS:
         raise invalid_request(("periodSeconds", "periodSeconds is invalid"))
     now_ms = call.services.exchange.now_ms()
+    offset_ms = call.services.clock.offset_ms()
     start = call.number("startTime", 0)
-    end_ms = min(call.number("endTime", now_ms // 1000) * 1000, now_ms)
+    end_ms = min(call.number("endTime", (now_ms + offset_ms) // 1000) * 1000 - offset_ms, now_ms)
     candles = call.services.data.candles[pair.symbol]
     rows = candles.newest_first(
         period,
-        start * 1000 if start else None,
+        start * 1000 - offset_ms if start else None,
         end_ms,
         call.number("skip", 0),
         call.number("limit", BUCKETS_LIMIT, BUCKETS_LIMIT),

@@ -12,11 +12,13 @@ from typing import Self
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from valr_loopback.account_socket import AccountHub, OrderStatusMode, RefusalStyle
+from valr_loopback.account_socket import AccountHub, OrderStatusMode
 from valr_loopback.auth import ALL_PERMISSIONS, ApiKey
 from valr_loopback.exchange import Exchange
-from valr_loopback.faults import Fault, FaultKind, FaultPlan
+from valr_loopback.fault_control import fault_routes
+from valr_loopback.faults import Fault, FaultPlan
 from valr_loopback.gateway import Gateway
+from valr_loopback.interval_faults import IntervalFaults
 from valr_loopback.ledger import ledger
 from valr_loopback.market import STEP_SECONDS, Market
 from valr_loopback.market_data import MarketData
@@ -26,9 +28,11 @@ from valr_loopback.rest import Answer, Call, Route, Services, ok
 from valr_loopback.rest_account import ACCOUNT_ROUTES
 from valr_loopback.rest_orders import ORDER_ROUTES
 from valr_loopback.rest_public import PUBLIC_ROUTES
+from valr_loopback.socket_commands import RefusalStyle
 from valr_loopback.state import StateFile
 from valr_loopback.times import Clock
 from valr_loopback.trade_socket import TradeHub
+from valr_loopback.wire_clock import WireClock
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +101,20 @@ class LoopbackServer:
         self.faults = FaultPlan(self.config.faults or (), clock, Random(f"{seed} faults"))
         queue = CommandQueue(self.config.engine_delay, Random(f"{seed} queue"))
         entry = OrderEntry(self.exchange, queue, self.faults)
-        self._services = Services(self.exchange, self.data, entry, self.exchange.keys)
         self.accounts = AccountHub(
             self.exchange, self.config.order_status_mode, self.config.refusal_style, self.data.worth, self.faults
         )
+        self._services = Services(
+            self.exchange,
+            self.data,
+            entry,
+            self.exchange.keys,
+            self.faults,
+            self.accounts.distortions,
+            self.accounts.lists,
+            WireClock(self.exchange.now_ms, self.faults),
+        )
+        self._interval_faults = IntervalFaults(self.exchange, self.accounts, self.faults)
         self.trades = TradeHub(self.data, self.faults)
         self._market = Market(self.exchange, self.data, Random(f"{seed} market")) if self.config.market else None
         self._runner: web.AppRunner | None = None
@@ -137,7 +151,7 @@ class LoopbackServer:
 
     def set_status(self, status: str) -> None:
         """Switch between ``online`` and ``read-only`` (maintenance)."""
-        self._services.status = status
+        self._services.set_status = status
 
     async def drop_account_sockets(self) -> None:
         """Cut every account socket without a close frame."""
@@ -166,13 +180,13 @@ class LoopbackServer:
             self.accounts,
             self.trades,
             RateLimiter() if self.config.rate_limits else None,
-            self.faults,
             idle_seconds=self.config.socket_idle_seconds,
             anonymous_seconds=self.config.anonymous_socket_seconds,
         )
         control = (
             Route("GET", "/loopback/ledger", self._ledger),
             Route("DELETE", "/loopback/account-sockets", self._cut_account_sockets),
+            *fault_routes(self.faults),
         )
         app = gateway.application([*PUBLIC_ROUTES, *ACCOUNT_ROUTES, *ORDER_ROUTES, *control])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -236,6 +250,7 @@ class LoopbackServer:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             ticks += 1
+            self._interval_faults.switch_pairs()
             self.accounts.flush_lists()
             self.trades.flush_books()
             if ticks % 4 == 0:
@@ -243,15 +258,8 @@ class LoopbackServer:
                 self.trades.close_buckets(since_ms, now_ms)
                 self.trades.flush_summaries()
                 since_ms = now_ms
-                self._spoil_sockets()
+                self._interval_faults.spoil_sockets()
                 if self._state is not None:
                     self._state.rewrite_when_long()
             if ticks % 12 == 0:
                 self.trades.publish_mark_prices()
-
-    def _spoil_sockets(self) -> None:
-        for session in self.accounts.sessions:
-            if self.faults.strike(FaultKind.ACCOUNT_SOCKET_CLOSE):
-                session.connection.abort()
-            elif self.faults.strike(FaultKind.ACCOUNT_SOCKET_SILENT):
-                session.connection.mute()

@@ -7,21 +7,12 @@ from typing import Any
 
 from valr_loopback import events, messages
 from valr_loopback.connection import Connection, read_frame
-from valr_loopback.faults import FaultKind, FaultPlan
+from valr_loopback.fault_kinds import FaultKind
+from valr_loopback.faults import FaultPlan, Subject
 from valr_loopback.market_data import MarketData
-from valr_loopback.messages import Json, encode
+from valr_loopback.messages import BOOK_EVENTS, DEPTH_EVENTS, TRADE_EVENTS, Json, encode
 
-DEPTHS = (1, 5, 10, 20, 40, 80)
-_DEPTH_EVENTS = {f"OB_L1_D{depth}_SNAPSHOT": depth for depth in DEPTHS}
-BOOK_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE", "AGGREGATED_ORDERBOOK_UPDATE", *_DEPTH_EVENTS})
 _CHECKED_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE"})
-TRADE_EVENTS = BOOK_EVENTS | {
-    "NEW_TRADE",
-    "NEW_TRADE_BUCKET",
-    "MARKET_SUMMARY_UPDATE",
-    "MARK_PRICE_UPDATE",
-    "ALLOWED_ORDER_TYPES_UPDATED",
-}
 
 
 class TradeSession:
@@ -128,8 +119,8 @@ class TradeHub:
 
     def _first(self, event: str, symbol: str) -> str:
         feed = self._data.feeds[symbol]
-        if event in _DEPTH_EVENTS:
-            return feed.depth_snapshot(_DEPTH_EVENTS[event])
+        if event in DEPTH_EVENTS:
+            return feed.depth_snapshot(DEPTH_EVENTS[event])
         match event:
             case "OB_L1_DIFF":
                 return feed.l1_snapshot()
@@ -146,15 +137,19 @@ class TradeHub:
 
     def _publish(self, event: str, symbol: str, text: Callable[[], str]) -> None:
         subscribers = self._subscribers.get((event, symbol))
-        if subscribers and not self._faults.strike(FaultKind.DROP_EVENT, event=event):
-            encoded = text()
-            if event in _CHECKED_EVENTS:
-                if self._faults.strike(FaultKind.BOOK_GAP, event=event):
-                    return
-                if self._faults.strike(FaultKind.BOOK_BAD_CHECKSUM, event=event):
-                    encoded = with_bad_checksum(encoded)
-            for session in subscribers:
-                session.connection.send(encoded)
+        if not subscribers:
+            return
+        subject = Subject(event=event, pair=symbol)
+        if self._faults.strike(FaultKind.DROP_EVENT, subject):
+            return
+        encoded = text()
+        if event in _CHECKED_EVENTS:
+            if self._faults.strike(FaultKind.BOOK_GAP, subject):
+                return
+            if self._faults.strike(FaultKind.BOOK_BAD_CHECKSUM, subject):
+                encoded = with_bad_checksum(encoded)
+        for session in subscribers:
+            session.connection.send(encoded)
 
     def on_event(self, event: events.Event) -> None:
         """Publish a change of the market."""
@@ -184,7 +179,7 @@ class TradeHub:
         self._publish("FULL_ORDERBOOK_UPDATE", symbol, feed.full_update)
         self._changed["book"].add(symbol)
         self._changed["summary"].add(symbol)
-        for event, depth in _DEPTH_EVENTS.items():
+        for event, depth in DEPTH_EVENTS.items():
             if (event, symbol) in self._subscribers:
                 self._depth_changed(event, symbol, depth)
 

@@ -363,7 +363,7 @@ async def test_cancel_on_disconnect_cancels_everything_when_the_socket_goes(serv
 
 async def test_nobody_listening_costs_nothing(server):
     add_rival_orders = [server.exchange.place_limit("rival", "BTCZAR", "buy", "1", "1000000") for _ in range(3)]
-    assert server.accounts._rows == {}
+    assert server.accounts.lists._rows == {}
     assert len(add_rival_orders) == 3
 
 

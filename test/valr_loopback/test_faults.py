@@ -10,7 +10,9 @@ from pydantic import ValidationError
 
 from test.valr_loopback.client import limit, running, until
 from test.valr_loopback.test_command_line import read_until, start
-from valr_loopback.faults import DESCRIPTIONS, Fault, FaultFileError, FaultKind, FaultPlan, load_faults
+from valr_loopback.fault_files import FaultError, load_faults
+from valr_loopback.fault_kinds import KINDS, FaultKind
+from valr_loopback.faults import Fault, FaultPlan, Subject
 
 ORDERS = "/v1/orders/limit"
 
@@ -20,7 +22,7 @@ def plan(*faults, clock=lambda: 0.0, seed=1):
 
 
 def strikes(plan, times=10, **subject):
-    return [number for number in range(1, times + 1) if plan.strike(FaultKind.DROP_EVENT, **subject)]
+    return [number for number in range(1, times + 1) if plan.strike(FaultKind.DROP_EVENT, Subject(**subject))]
 
 
 def faulty(kind, **options):
@@ -88,7 +90,7 @@ def test_wrong_faults_are_refused(wrong):
 
 
 def test_every_kind_has_a_description():
-    assert set(DESCRIPTIONS) == set(FaultKind)
+    assert set(KINDS) == set(FaultKind)
 
 
 # Files
@@ -96,8 +98,8 @@ def test_every_kind_has_a_description():
 
 def test_faults_are_read_from_a_file(tmp_path):
     file = tmp_path / "faults.yaml"
-    row = "- kind: drop_event\n  event: ORDER_PROCESSED\n  probability: 0.5\n  delay: [1, 2]\n  nth: [1, 3]\n"
-    expected = [Fault(kind="drop_event", event="ORDER_PROCESSED", probability=0.5, delay=(1, 2), nth={1, 3})]
+    row = "- kind: duplicate_event\n  event: ORDER_PROCESSED\n  probability: 0.5\n  delay: [1, 2]\n  nth: [1, 3]\n"
+    expected = [Fault(kind="duplicate_event", event="ORDER_PROCESSED", probability=0.5, delay=(1, 2), nth={1, 3})]
     for text in (row, "faults:\n" + row):
         file.write_text(text)
         assert load_faults(file) == expected
@@ -106,8 +108,8 @@ def test_faults_are_read_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- kind: nonsense", "fault 1: kind"),
-        ("- kind: drop_event\n- kind: drop_event\n  chance: 1", "fault 2: chance"),
+        ("- kind: nonsense", "fault 1: unknown kind"),
+        ("- kind: drop_event\n- kind: drop_event\n  chance: 1", "fault 2: unknown option"),
         ("just text", "expected a list"),
         ("{", "faults.yaml"),
         ("- 5", "fault 1"),
@@ -116,12 +118,12 @@ def test_faults_are_read_from_a_file(tmp_path):
 def test_wrong_files_say_what_is_wrong(tmp_path, text, said):
     file = tmp_path / "faults.yaml"
     file.write_text(text)
-    with pytest.raises(FaultFileError, match=said):
+    with pytest.raises(FaultError, match=said):
         load_faults(file)
 
 
 def test_a_missing_file_says_so(tmp_path):
-    with pytest.raises(FaultFileError, match=r"none\.yaml"):
+    with pytest.raises(FaultError, match=r"none\.yaml"):
         load_faults(tmp_path / "none.yaml")
 
 
@@ -132,7 +134,7 @@ async def test_the_command_line_lists_kinds_and_refuses_wrong_files(tmp_path):
     assert [line.split()[0] for line in out.decode().splitlines()] == [kind.value for kind in FaultKind]
     process = await start("--faults", str(tmp_path / "none.yaml"))
     _, err = await process.communicate()
-    assert (process.returncode, "Cannot use the fault file" in err.decode()) == (1, True)
+    assert (process.returncode, "Cannot use the faults" in err.decode()) == (1, True)
 
 
 async def test_the_command_line_puts_the_file_in_force(tmp_path):
@@ -331,7 +333,11 @@ async def test_lost_replies_over_rest(version):
 async def test_an_order_is_placed_though_the_answer_is_a_page():
     async with faulty("place_html_400_though_placed") as (server, client):
         reply = await client.call("POST", ORDERS, limit())
-        assert (reply.status, reply.text[:6], reply.headers["Content-Type"][:9]) == (400, "<html>", "text/html")
+        assert (reply.status, reply.text[:15], reply.headers["Content-Type"][:9]) == (
+            400,
+            "<!doctype html>",
+            "text/html",
+        )
         await until(lambda: server.exchange.open_orders(server.account_id))
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -294,6 +295,14 @@ def test_a_write_that_fails_leaves_the_file_and_the_exchange_as_they_were(path):
     assert (picture(exchange, data), path.read_bytes()) == (before, content)
 
 
+def test_a_command_that_cannot_be_written_is_not_run(path):
+    exchange, data, _, _ = opened(path)
+    before, content = picture(exchange, data), path.read_bytes()
+    with pytest.raises(TypeError):
+        exchange.add_key("ann", label=object())
+    assert (picture(exchange, data), path.read_bytes()) == (before, content)
+
+
 def test_a_command_that_broke_the_engine_once_does_not_keep_the_file_from_being_read(path, caplog):
     exchange, data, file, _ = opened(path)
     with pytest.raises(KeyError):
@@ -354,6 +363,11 @@ def leave_out_a_command(content):
     return b"\n".join(lines[:number] + lines[number + 1 :])
 
 
+def add(*row):
+    text = json.dumps(row).encode()
+    return lambda content: content + b"%08x %b\n" % (crc32(text), text)
+
+
 def header(**changes):
     def change(content):
         line, _, rest = content.partition(b"\n")
@@ -370,6 +384,8 @@ def header(**changes):
         (damage_a_command, r"is damaged \(its command \d\)"),
         (join_two_commands, r"is damaged \(its command \d\)"),
         (leave_out_a_command, r"command \d does not follow .*remove the file to start afresh"),
+        (add(4, "now", "Fly", 1), r"is damaged \(its command \d\)"),
+        (add(4, "now", "CancelAll", "soon", "ann"), r"is damaged \(its command \d\)"),
         (header(version="0-old"), r"is of version 0-old, this program reads .*: use the program that wrote it, or rem"),
         (header(seed=5), r"belongs to seed 5, not 1: start with that seed, or name another file"),
         (header(bytes="many"), r"is damaged \(its header\)"),
