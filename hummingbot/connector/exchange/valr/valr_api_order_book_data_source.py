@@ -18,6 +18,7 @@ import aiohttp
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_market_messages import (
     parse_channel,
     parse_refusal,
@@ -402,9 +403,8 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """Subscribe afresh, and again after a growing pause if that brings no snapshot."""
         now = asyncio.get_running_loop().time()
         for line in lines:
-            pause = self._timing.snapshot_patience * 2**line.attempts
-            line.retry_at = now + min(pause, self._timing.refusal_retry)
-            line.attempts = min(line.attempts + 1, 16)
+            line.attempts += 1
+            line.retry_at = now + back_off(line.attempts, self._timing.snapshot_patience, self._timing.refusal_retry)
         self._subscribe(session, lines)
 
     # --- Supervision --------------------------------------------------------------------------------------------------

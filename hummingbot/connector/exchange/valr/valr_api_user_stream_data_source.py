@@ -13,6 +13,7 @@ import aiohttp
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_messages import Authenticated, SocketError, parse_account_frame
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrRequestError
@@ -65,6 +66,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._last_frame_time = 0.0
         self._skip_subscribe = False
         self._failures = 0
+        self._reasons_said: set[str] = set()
 
     @property
     def last_frame_time(self) -> float:
@@ -83,7 +85,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             except asyncio.CancelledError:
                 raise
             except (ConnectionError, TimeoutError, aiohttp.ClientError, ValrRequestError) as error:
-                self.logger().warning(f"The account socket of VALR is down: {_in_words(error)}")
+                self._say_down(_in_words(error))
                 self._note_refusal(error)
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 self.logger().exception("Unexpected error while listening to user stream.")
@@ -95,16 +97,21 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 self._failures += 1
             await self._sleep(self._reconnect_delay())
 
+    def _say_down(self, reason: str) -> None:
+        # Each reason once: an exchange that stays away for hours need not fill the log.
+        if reason not in self._reasons_said:
+            self._reasons_said.add(reason)
+            self.logger().warning(
+                f"The account socket of VALR is down: {reason}; orders are polled over REST meanwhile"
+            )
+
     def _note_refusal(self, error: Exception) -> None:
         if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (400, 401, 403):
             self._on_refused()
 
     def _reconnect_delay(self) -> float:
-        if self._failures <= 1:
-            delay = FIRST_RECONNECT_DELAY
-        else:
-            delay = min(CONSTANTS.RECONNECT_DELAY * 2 ** (self._failures - 2), CONSTANTS.RECONNECT_DELAY_MAX)
-        return delay * random.uniform(1.0, 1.5)
+        delay = back_off(self._failures - 1, CONSTANTS.RECONNECT_DELAY, CONSTANTS.RECONNECT_DELAY_MAX)
+        return max(delay, FIRST_RECONNECT_DELAY) * random.uniform(1.0, 1.5)
 
     async def _listen_once(self, output: asyncio.Queue[Any]) -> None:
         assistant = await self._connected_websocket_assistant()
@@ -167,6 +174,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
 
         self._order_entry.socket_opened(send)
         self._on_connected()
+        self._reasons_said.clear()
         self.logger().info("The account socket of VALR is connected and authenticated.")
 
     async def _read_and_watch(self, assistant: WSAssistant, output: asyncio.Queue[Any]) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from yarl import URL
 
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTRequest, WSRequest
 
@@ -13,6 +14,49 @@ API_KEY_HEADER = "X-VALR-API-KEY"
 SIGNATURE_HEADER = "X-VALR-SIGNATURE"
 TIMESTAMP_HEADER = "X-VALR-TIMESTAMP"
 SUB_ACCOUNT_HEADER = "X-VALR-SUB-ACCOUNT-ID"
+
+
+VIEW_PERMISSION = "View access"
+TRADE_PERMISSION = "Trade"
+
+
+def explain_refusal(code: int | None, status: int | None) -> str:
+    """Say in words a user can act on why VALR refuses a key; empty if the refusal is not about the key.
+
+    :param code: VALR's error number (valr-api.md 1.5)
+    :param status: the HTTP status
+    """
+    if code == CONSTANTS.ERROR_IP_NOT_ALLOWED:
+        return (
+            "VALR does not accept the API key from this machine's IP address. Add the address to the key's list on "
+            "VALR, or make a key without a list."
+        )
+    if code == CONSTANTS.ERROR_INVALID_SIGNATURE:
+        return (
+            "VALR does not accept the signature. The API secret does not belong to the API key (connect again with "
+            "both), or this machine's clock is far off."
+        )
+    if code == CONSTANTS.ERROR_API_KEY_MISSING:
+        return "VALR does not know the API key. Connect again with a key that exists and has not been revoked."
+    if status in (401, 403):
+        return (
+            f"VALR refuses the API key (HTTP {status}). Check on VALR that it exists, that it has the permissions "
+            f"{VIEW_PERMISSION} and {TRADE_PERMISSION}, that its IP list (if any) allows this machine, and that it may "
+            "act for the sub-account (if one is set)."
+        )
+    return ""
+
+
+def explain_permissions(permissions: Iterable[str]) -> str:
+    """Say which permission a key lacks for trading and what to do; empty if it lacks none."""
+    granted = {permission.lower() for permission in permissions}
+    lacking = [each for each in (VIEW_PERMISSION, TRADE_PERMISSION) if each.lower() not in granted]
+    if not lacking:
+        return ""
+    return (
+        f"The API key lacks the permission {' and '.join(lacking)}. Make a key with {VIEW_PERMISSION} and "
+        f"{TRADE_PERMISSION} on VALR and connect again; until then VALR refuses what it does not permit."
+    )
 
 
 def sign(secret: str, timestamp_ms: int, verb: str, path: str, body: str = "", sub_account_id: str = "") -> str:

@@ -22,6 +22,7 @@ MARKET_SUMMARY_PATH = "/v1/public/marketsummary"
 PAIR_MARKET_SUMMARY_PATH = "/v1/public/{symbol}/marketsummary"
 PUBLIC_ORDER_BOOK_PATH = "/v1/public/{symbol}/orderbook"
 
+API_KEY_PATH = "/v1/account/api-keys/current"
 BALANCES_PATH = "/v1/account/balances?excludeZeroBalances=true"
 TRADING_FEES_PATH = "/v1/account/fees/trade"
 PAIR_TRADE_HISTORY_PATH = "/v1/account/{symbol}/tradehistory?skip={skip}&limit={limit}"
@@ -38,6 +39,7 @@ ORDER_DETAIL_BY_CLIENT_ID_PATH = "/v1/orders/history/detail/customerorderid/{cli
 ORDER_SUMMARY_BY_ID_PATH = "/v1/orders/history/summary/orderid/{order_id}"
 
 TRADE_HISTORY_PAGE = 100
+READ_ONLY = "read-only"
 
 # --- Socket paths -----------------------------------------------------------------------------------------------------
 ACCOUNT_SOCKET_PATH = "/ws/account"
@@ -50,7 +52,8 @@ SOCKET_SILENCE_LIMIT = 45.0
 ANONYMOUS_SOCKET_LIFETIME = 14 * 60.0
 # 2 s back-off ran into 429 on the handshake (valr-api.md 4.1).
 RECONNECT_DELAY = 5.0
-RECONNECT_DELAY_MAX = 60.0
+# Short enough to be back within half a minute, long enough for the 60 handshakes a minute.
+RECONNECT_DELAY_MAX = 15.0
 
 # --- Socket frames, both sockets --------------------------------------------------------------------------------------
 PING = "PING"

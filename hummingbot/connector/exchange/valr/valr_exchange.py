@@ -17,7 +17,9 @@ from hummingbot.connector.exchange.valr import valr_utils
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
-from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, explain_permissions, explain_refusal
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountMessage,
     AccountTrade,
@@ -38,6 +40,8 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     Unreadable,
     parse_account_frame,
     parse_balances,
+    parse_exchange_status,
+    parse_key_permissions,
     parse_market_summaries,
     parse_pair_rules,
     parse_symbols_with_book,
@@ -47,11 +51,13 @@ from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Plac
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
     Endpoints,
     ValrConnectionsFactory,
     ValrNotSentError,
+    ValrReadOnlyError,
     ValrRefusedError,
     ValrRequestError,
     ValrRestClient,
@@ -79,9 +85,22 @@ WORD_STATES = {
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
 
+# What may concern any of our orders when it does not say which.
+ORDER_EVENTS = frozenset(
+    {
+        CONSTANTS.ORDER_STATUS_UPDATE,
+        CONSTANTS.NEW_ACCOUNT_TRADE,
+        CONSTANTS.ORDER_PROCESSED,
+        CONSTANTS.FAILED_ORDER,
+        CONSTANTS.FAILED_CANCEL_ORDER,
+    }
+)
+
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
 MARKET_SUMMARY_LIFETIME = 30.0
+READ_ONLY_POLL = 2.0
+REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
 
 
@@ -142,6 +161,10 @@ class ValrExchange(ExchangePyBase):
         self._market_summaries_time = -math.inf
         self._is_started = False
         self._calls = 0
+        self._key_problem = ""
+        self._read_only_watch: asyncio.Task[None] | None = None
+        self._latency = LatencyRecorder()
+        self._troubles = ConnectionTroubles(self.logger)
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._keeper = OrderKeeper(
             order_entry=self._order_entry,
@@ -152,6 +175,7 @@ class ValrExchange(ExchangePyBase):
             trade_update=self._trade_update,
             event_time=self._event_time,
             valr_time=self._time_synchronizer.time,
+            latency=self._latency,
             logger=self.logger,
         )
 
@@ -214,6 +238,11 @@ class ValrExchange(ExchangePyBase):
         return False
 
     @property
+    def latency(self) -> LatencyRecorder:
+        """How long placements, cancels and events take."""
+        return self._latency
+
+    @property
     def is_trading_required(self) -> bool:
         """Whether orders will be placed, not only market data read."""
         return self._trading_required
@@ -237,9 +266,12 @@ class ValrExchange(ExchangePyBase):
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
         self._connections = ValrConnectionsFactory()
         factory = web_utils.build_api_factory(self._throttler, self._auth, self._connections)
-        self._rest = ValrRestClient(factory, self._endpoints.rest_url)
+        self._rest = ValrRestClient(factory, self._endpoints.rest_url, self._troubles)
         self._order_entry = OrderEntry(
-            self._signed_request, self._throttler, prefer_socket=self._options.order_entry == "websocket"
+            self._signed_request,
+            self._throttler,
+            self._troubles,
+            prefer_socket=self._options.order_entry == "websocket",
         )
         return factory
 
@@ -260,7 +292,7 @@ class ValrExchange(ExchangePyBase):
             api_factory=self._web_assistants_factory,
             order_entry=self._order_entry,
             on_connected=self._on_account_socket_connected,
-            on_refused=lambda: self._keeper.spawn(self._resync_clock()),
+            on_refused=self._on_account_socket_refused,
         )
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -295,6 +327,10 @@ class ValrExchange(ExchangePyBase):
                     deadline=deadline,
                 )
             )
+        except ValrUnknownOutcomeError as error:
+            if error.is_unavailable and method is not RESTMethod.GET:
+                self._suspect_read_only(str(error))
+            raise
         finally:
             self._calls -= 1
             if not self._calls and not self._is_started and not self._keeper.is_running:
@@ -323,6 +359,34 @@ class ValrExchange(ExchangePyBase):
             path, method=method, data=body, is_auth_required=True, limit_id=limit_id, deadline=deadline
         )
 
+    # --- Read-only mode -----------------------------------------------------------------------------------------------
+    def _suspect_read_only(self, detail: str) -> None:
+        if self._read_only_watch is None or self._read_only_watch.done():
+            self._read_only_watch = self._keeper.spawn(self._watch_read_only(detail))
+
+    async def _watch_read_only(self, detail: str) -> None:
+        """Hold placements back for as long as VALR says that it is in read-only mode (valr-api.md 1.4)."""
+        if not await self._is_read_only():
+            self._troubles.unanswered(detail)
+            return
+        self._troubles.read_only()
+        self._order_entry.hold()
+        try:
+            while await self._is_read_only():
+                await self._sleep(READ_ONLY_POLL)
+            self._troubles.read_only_over()
+        finally:
+            self._order_entry.resume()
+        self._keeper.reconcile()
+
+    async def _is_read_only(self) -> bool:
+        try:
+            return parse_exchange_status(await self._api_get(path_url=CONSTANTS.STATUS_PATH)) == CONSTANTS.READ_ONLY
+        except (ValrRequestError, ValueError):
+            # No answer says nothing new.
+            return self._order_entry.is_held
+
+    # --- Clock --------------------------------------------------------------------------------------------------------
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
         """Measure the difference of the clocks; a failure leaves the last measurement in place.
 
@@ -374,6 +438,7 @@ class ValrExchange(ExchangePyBase):
         if self._trading_required:
             self._keeper.ensure_running()
             self._keeper.reconcile()
+            self._keeper.spawn(self._check_key())
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
@@ -381,6 +446,8 @@ class ValrExchange(ExchangePyBase):
         await super().stop_network()
         await self._keeper.stop()
         await self._web_assistants_factory.close()
+        if self._latency.snapshot():
+            self.logger().info(self._latency.line())
 
     def _on_account_socket_connected(self) -> None:
         self._poll_notifier.set()
@@ -389,6 +456,30 @@ class ValrExchange(ExchangePyBase):
             self.logger().info(f"Reconciling {live} orders with VALR after the account socket (re)connected.")
         if self._options.cancel_on_disconnect:
             self._keeper.spawn(self._request_cancel_on_disconnect())
+
+    def _on_account_socket_refused(self) -> None:
+        self._keeper.spawn(self._look_for_the_refusals_cause())
+
+    async def _look_for_the_refusals_cause(self) -> None:
+        await self._resync_clock()
+        await self._check_key()
+
+    async def _check_key(self) -> None:
+        """Say in words a user can act on what is wrong with the API key, if anything; the handshake itself does not."""
+        try:
+            permissions = parse_key_permissions(
+                await self._api_get(path_url=CONSTANTS.API_KEY_PATH, is_auth_required=True)
+            )
+        except ValrRefusedError as error:
+            problem = explain_refusal(error.code, error.status)
+        except (ValrRequestError, ValueError):
+            # No answer says nothing about the key.
+            return
+        else:
+            problem = explain_permissions(permissions)
+        if problem and problem != self._key_problem:
+            self.logger().error(problem)
+        self._key_problem = problem
 
     async def _request_cancel_on_disconnect(self) -> None:
         try:
@@ -421,7 +512,7 @@ class ValrExchange(ExchangePyBase):
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 failures += 1
                 self.logger().exception(f"Unexpected error while fetching {what}.")
-            await self._sleep(min(2.0**failures, REFRESH_RETRY_MAX) if failures else interval)
+            await self._sleep(back_off(failures, REFRESH_RETRY, REFRESH_RETRY_MAX) if failures else interval)
 
     # --- Orders -------------------------------------------------------------------------------------------------------
     async def _symbol_of(self, trading_pair: str) -> str:
@@ -521,6 +612,10 @@ class ValrExchange(ExchangePyBase):
         **kwargs: Any,
     ) -> None:
         """Log and fail; without the base's app warning, which would build the whole interactive application."""
+        if isinstance(exception, ValrReadOnlyError):
+            # One line said so when it began; a strategy that goes on trying need not fill the log.
+            self._update_order_after_failure(order_id, trading_pair, exception)
+            return
         self.logger().network(
             f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to {self.name_cap} for "
             f"{amount} {trading_pair} {price}.",
@@ -571,6 +666,8 @@ class ValrExchange(ExchangePyBase):
 
     async def cancel_all(self, timeout_seconds: float) -> list[CancellationResult]:
         """Cancel every live order and wait for the proof; success means proven, where the base means acknowledged."""
+        # An order asked for just now is on record only after the loop has turned once.
+        await asyncio.sleep(0)
         identifiers = [order.client_order_id for order in self.in_flight_orders.values() if not order.is_done]
         gone = await self._keeper.cancel_and_prove(identifiers, timeout_seconds)
         return sorted(
@@ -588,6 +685,7 @@ class ValrExchange(ExchangePyBase):
                 self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
 
     async def _process_account_message(self, message: AccountMessage) -> None:
+        self._record_age(message)
         if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
             await self._keeper.take_event(message)
         elif isinstance(message, OpenOrders):
@@ -607,11 +705,23 @@ class ValrExchange(ExchangePyBase):
         elif isinstance(message, SocketError):
             self.logger().warning(f"VALR reports an error on the account socket: {message.message}")
 
+    def _record_age(self, message: AccountMessage) -> None:
+        happened_at = None
+        if isinstance(message, OrderReport):
+            happened_at = message.updated_at
+        elif isinstance(message, AccountTrade):
+            happened_at = message.traded_at
+        if happened_at is not None:
+            self._latency.event(self._time_synchronizer.time() - happened_at)
+
     async def _on_unreadable(self, message: Unreadable) -> None:
         if message.kind == "frame":
             raise ValueError("a frame of the account socket is not a typed object")
         self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
-        await self._keeper.doubt(message.order_id, message.client_order_id)
+        if message.order_id or message.client_order_id:
+            await self._keeper.doubt(message.order_id, message.client_order_id)
+        elif message.kind in ORDER_EVENTS:
+            self._keeper.doubt_all()
 
     # --- Polling ------------------------------------------------------------------------------------------------------
     async def _update_order_status(self) -> None:

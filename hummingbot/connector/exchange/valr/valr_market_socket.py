@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
@@ -51,8 +52,8 @@ class ReconnectDelay:
         if lifetime >= self._timing.healthy_lifetime:
             self._failures = 0
             return self._timing.first_reconnect_delay * random.uniform(1.0, 2.0)
-        delay = min(self._timing.reconnect_delay * 2**self._failures, self._timing.reconnect_delay_max)
-        self._failures = min(self._failures + 1, 16)
+        self._failures += 1
+        delay = back_off(self._failures, self._timing.reconnect_delay, self._timing.reconnect_delay_max)
         return delay * random.uniform(1.0, 1.25)
 
 

@@ -174,6 +174,7 @@ class OrderReport(Message):
     )
     executed_quantity: Number | None = Field(default=None, validation_alias="totalExecutedQuantity")
     side: Side = Field(default="", validation_alias=AliasChoices("orderSide", "side"))
+    order_type: Text = Field(default="", validation_alias=AliasChoices("orderType", "type"))
     time_in_force: Text = Field(default="", validation_alias="timeInForce")
     failed_reason: Text = Field(default="", validation_alias="failedReason")
     updated_at: Time | None = Field(default=None, validation_alias=AliasChoices("orderUpdatedAt", "updatedAt"))
@@ -182,6 +183,11 @@ class OrderReport(Message):
     def word(self) -> OrderWord:
         """The meaning of ``status``."""
         return order_word(self.status)
+
+    @property
+    def is_immediate(self) -> bool:
+        """Whether the order cannot rest: a market order, or one that fills at once or never."""
+        return self.order_type.lower() == "market" or self.time_in_force.upper() in ("IOC", "FOK")
 
     @property
     def filled_quantity(self) -> Decimal | None:
@@ -547,6 +553,31 @@ def parse_placed_order_id(content: Any) -> str:
     """Return the order id of an accepted placement, ``""`` when the body names none."""
     identifier = content.get("id") if isinstance(content, Mapping) else None
     return _text(identifier)
+
+
+class ApiKey(Message):
+    """``/v1/account/api-keys/current``: what the key may do (valr-api.md 2.1)."""
+
+    permissions: tuple[Text, ...]
+
+
+def parse_key_permissions(content: Any) -> tuple[str, ...]:
+    """Return the permissions of the key in use.
+
+    :raises ValueError: if the answer names none
+    """
+    return ApiKey.model_validate(content).permissions
+
+
+def parse_exchange_status(content: Any) -> str:
+    """Return ``online`` or ``read-only`` of ``/v1/public/status``.
+
+    :raises ValueError: if the answer carries no status
+    """
+    status = content.get("status") if isinstance(content, Mapping) else None
+    if not isinstance(status, str):
+        raise ValueError("VALR's status cannot be read")
+    return status
 
 
 def parse_server_time(content: Any) -> float:

@@ -7,7 +7,6 @@ mean *not executed*, not sent means *never left*, unknown outcome means exactly 
 
 import asyncio
 import itertools
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,10 +21,12 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_command_reply,
     parse_placed_order_id,
 )
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
     ValrNotSentError,
     ValrRateLimitedError,
+    ValrReadOnlyError,
     ValrRefusedError,
     ValrUnknownOutcomeError,
 )
@@ -37,8 +38,6 @@ REPLY_DEADLINE = 2.0
 # An order call that hangs must not keep a stop waiting: better look the order up soon.
 ORDER_DEADLINE = 3.0
 RATE_LIMIT_TRIES = 5
-RATE_LIMIT_DELAY = 0.25
-RATE_LIMIT_DELAY_MAX = 5.0
 
 
 class SignedRequest(Protocol):
@@ -114,12 +113,22 @@ class OrderEntry:
     """Sends placements and cancels and says what came of each.
 
     :param request: performs a signed REST call
+    :param troubles: is told of refusals for rate, and says how long to keep off
     :param prefer_socket: use the account socket whenever it is ready
     """
 
-    def __init__(self, request: SignedRequest, throttler: AsyncThrottlerBase, *, prefer_socket: bool) -> None:
+    def __init__(
+        self,
+        request: SignedRequest,
+        throttler: AsyncThrottlerBase,
+        troubles: ConnectionTroubles,
+        *,
+        prefer_socket: bool,
+    ) -> None:
         self._request = request
         self._throttler = throttler
+        self._troubles = troubles
+        self._is_held = False
         self._prefer_socket = prefer_socket
         self._send: SendFrame | None = None
         self._is_doubted = False
@@ -181,6 +190,20 @@ class OrderEntry:
             if pending.command == command and not pending.reply.done():
                 pending.reply.set_exception(ValrUnknownOutcomeError(f"{reply.kind} named no command"))
 
+    # --- Read-only mode -----------------------------------------------------------------------------------------------
+    def hold(self) -> None:
+        """VALR takes no orders: refuse placements at once. Cancels go out all the same, they can do no harm."""
+        self._is_held = True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether placements are refused at once."""
+        return self._is_held
+
+    def resume(self) -> None:
+        """VALR takes orders again."""
+        self._is_held = False
+
     # --- Placing ------------------------------------------------------------------------------------------------------
     async def place(self, placement: Placement) -> Accepted:
         """Send a placement, waiting out VALR's rate limit for some seconds.
@@ -192,21 +215,27 @@ class OrderEntry:
         """
         attempt = 1
         while True:
+            if self._is_held:
+                raise ValrReadOnlyError("VALR is in read-only mode (maintenance)")
             try:
-                send = self._usable_socket()
-                if send is not None:
-                    return await self._place_over_socket(placement, send)
-                return await self._place_over_rest(placement)
-            except ValrRateLimitedError as error:
+                return await self._place_once(placement)
+            except ValrRateLimitedError:
+                # The next try is held back until the limit may have opened again.
                 if attempt >= RATE_LIMIT_TRIES:
                     raise
-                await asyncio.sleep(rate_limit_delay(attempt, error.retry_after))
                 attempt += 1
+
+    async def _place_once(self, placement: Placement) -> Accepted:
+        send = await self._socket_within(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
+        if send is None:
+            return await self._place_over_rest(placement)
+        return await self._place_over_socket(placement, send)
 
     async def _place_over_socket(self, placement: Placement, send: SendFrame) -> Accepted:
         command = CONSTANTS.PLACE_MARKET_ORDER if placement.is_market else CONSTANTS.PLACE_LIMIT_ORDER
-        async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
-            reply = await self._command(command, placement.client_order_id, placement.payload(), send)
+        reply = await self._limited_command(
+            CONSTANTS.SOCKET_PLACE_LIMIT_ID, command, placement.client_order_id, placement.payload(), send
+        )
         return Accepted(reply.order_id, proof=False)
 
     async def _place_over_rest(self, placement: Placement) -> Accepted:
@@ -238,11 +267,12 @@ class OrderEntry:
         """
         target = {"orderId": order_id} if order_id else {"customerOrderId": client_order_id}
         payload = {**target, "pair": symbol}
-        send = None if over_rest else self._usable_socket()
+        send = None if over_rest else await self._socket_within(CONSTANTS.SOCKET_CANCEL_LIMIT_ID)
         if send is not None:
             identifier = f"cancel{next(self._numbers)}{client_order_id}"
-            async with self._throttler.execute_task(CONSTANTS.SOCKET_CANCEL_LIMIT_ID):
-                reply = await self._command(CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send)
+            reply = await self._limited_command(
+                CONSTANTS.SOCKET_CANCEL_LIMIT_ID, CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send
+            )
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
@@ -257,6 +287,12 @@ class OrderEntry:
 
     def _usable_socket(self) -> SendFrame | None:
         return self._send if self._prefer_socket and not self._is_doubted else None
+
+    async def _socket_within(self, limit_id: str) -> SendFrame | None:
+        """Return the socket, if it is usable, when VALR's rate limit may have opened again."""
+        if self._usable_socket() is not None and (pause := self._troubles.pause(limit_id)):
+            await asyncio.sleep(pause)
+        return self._usable_socket()
 
     # --- Commands -----------------------------------------------------------------------------------------------------
     async def cancel_on_disconnect(self) -> None:
@@ -274,6 +310,18 @@ class OrderEntry:
             {"cancelOnDisconnect": True},
             self._send,
         )
+
+    async def _limited_command(
+        self, limit_id: str, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame
+    ) -> CommandReply:
+        async with self._throttler.execute_task(limit_id):
+            try:
+                reply = await self._command(command, client_msg_id, payload, send)
+            except ValrRateLimitedError:
+                self._troubles.rate_limited(limit_id)
+                raise
+        self._troubles.admitted(limit_id)
+        return reply
 
     async def _command(
         self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame
@@ -317,9 +365,3 @@ def is_cancel_not_found(error: ValrRefusedError) -> bool:
         or "not found" in text
         or "could not find" in text
     )
-
-
-def rate_limit_delay(attempt: int, retry_after: float | None) -> float:
-    """Seconds to wait before try ``attempt + 1``: VALR's own advice, else growing, with jitter against bursts."""
-    delay = RATE_LIMIT_DELAY * 2 ** (attempt - 1) if retry_after is None else retry_after
-    return min(delay, RATE_LIMIT_DELAY_MAX) * random.uniform(1.0, 1.25)

@@ -14,6 +14,7 @@ from typing import Any
 
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountTrade,
     CancelFailed,
@@ -75,15 +76,25 @@ STAGES = {
 }
 ENDS = {End.FILLED: OrderState.FILLED, End.CANCELLED: OrderState.CANCELED, End.FAILED: OrderState.FAILED}
 
-RESEND_CANCEL_AFTER = 0.5
 # Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
 STRAY_GRACE = 5.0
-MAX_TRADE_PAGES = 50
+MAX_TRADE_PAGES = 200
 # A trade may show in the history some time after it happened.
 TRADES_OVERLAP = 300.0
 # Stamps of an earlier run are by a clock that nobody had compared with VALR's.
 CLOCK_MARGIN = 600.0
 WARNING_INTERVAL = 600.0
+
+
+class TooManyTradesError(Exception):
+    """There are older ``trades`` than VALR's pages were turned for."""
+
+    def __init__(self, trading_pair: str, trades: list[AccountTrade]) -> None:
+        super().__init__(
+            f"More than {len(trades)} trades of {trading_pair} happened since the oldest live order was placed; "
+            "fills older than these are not looked for."
+        )
+        self.trades = trades
 
 
 class Warner:
@@ -109,6 +120,7 @@ class OrderKeeper:
     :param trade_update: turns a trade of a tracked order into the tracker's form
     :param event_time: the time to stamp on events, Unix seconds
     :param valr_time: VALR's clock, Unix seconds; ours may be minutes off
+    :param latency: is told when what was sent and when what came of it became known
     """
 
     def __init__(
@@ -121,6 +133,7 @@ class OrderKeeper:
         trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
         event_time: Callable[[], float],
         valr_time: Callable[[], float],
+        latency: LatencyRecorder,
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._lifecycle = OrderLifecycle()
@@ -132,6 +145,7 @@ class OrderKeeper:
         self._trade_update = trade_update
         self._event_time = event_time
         self._valr_time = valr_time
+        self._latency = latency
         self._logger = logger
         self._warn = Warner(logger)
         self._outcomes: deque[Outcome] = deque()
@@ -172,11 +186,12 @@ class OrderKeeper:
         self._work.set()
         return len(self._lifecycle.live_ids)
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else; an error in it is logged, and :meth:`stop` ends it."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
+        return task
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -276,9 +291,13 @@ class OrderKeeper:
         self.ensure_running()
         identifier = placement.client_order_id
         self._journal.add(identifier, trading_pair)
+        self._latency.placing(identifier, time.monotonic())
         try:
             accepted = await self._order_entry.place(placement)
-        except (ValrRefusedError, ValrNotSentError, ValrRateLimitedError):
+        except ValrRefusedError:
+            self._latency.place_replied(identifier, time.monotonic())
+            raise
+        except (ValrNotSentError, ValrRateLimitedError):
             raise
         except BaseException as error:
             # Whatever else went wrong, the order may have left: it must not be taken for failed.
@@ -287,6 +306,7 @@ class OrderKeeper:
                 raise
             self._logger().exception(f"Unexpected error while placing order {identifier}.")
             raise ValrUnknownOutcomeError(f"placing failed in an unexpected way: {error}") from error
+        self._latency.place_replied(identifier, time.monotonic())
         await self._publish(
             self._lifecycle.placement_accepted(identifier, accepted.order_id, time.monotonic(), proof=accepted.proof)
         )
@@ -328,10 +348,12 @@ class OrderKeeper:
 
     async def _send_cancel(self, wish: SendCancel) -> bool:
         identifier, now = wish.client_order_id, time.monotonic
+        self._latency.cancelling(identifier, now())
         try:
             symbol = await self._symbol_of(wish.trading_pair)
             done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
         except ValrRefusedError as error:
+            self._latency.cancel_replied(identifier, now())
             not_found = is_cancel_not_found(error)
             if not_found:
                 self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
@@ -344,8 +366,8 @@ class OrderKeeper:
                 self._logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
             await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
         except (ValrNotSentError, ValrRateLimitedError) as error:
-            self._logger().warning(f"Failed to cancel order {identifier} yet: {error}; trying again")
-            await self._publish(self._lifecycle.cancel_unsent(identifier, now(), RESEND_CANCEL_AFTER))
+            self._warn(f"Failed to cancel order {identifier} yet: {error}; trying again", "cancel unsent")
+            await self._publish(self._lifecycle.cancel_unsent(identifier, now()))
         except asyncio.CancelledError:
             # The caller gave up while it was under way: it may have been executed or not.
             self._lifecycle.cancel_doubtful(identifier, now())
@@ -355,6 +377,7 @@ class OrderKeeper:
             self._logger().exception(f"Failed to cancel order {identifier} for an unexpected reason: {error}")
             await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
         else:
+            self._latency.cancel_replied(identifier, now())
             settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged
             await self._publish(settle(identifier, now()))
             return True
@@ -374,7 +397,18 @@ class OrderKeeper:
         what = "a cancel" if isinstance(message, CancelFailed) else "the placement"
         identifier = message.client_order_id or message.order_id
         self._logger().info(f"VALR reports that {what} of order {identifier} failed: {message.message}")
-        await self.doubt(message.order_id, message.client_order_id, message.message)
+        if not message.order_id and not message.client_order_id:
+            self.doubt_all()
+        elif isinstance(message, CancelFailed):
+            ids = message.order_id, message.client_order_id
+            await self._publish(self._lifecycle.cancel_failed(*ids, time.monotonic()))
+        else:
+            await self.doubt(message.order_id, message.client_order_id, message.message)
+
+    def doubt_all(self) -> None:
+        """Something unclear was said of some order: look them all up."""
+        self._lifecycle.doubt_all(time.monotonic())
+        self._work.set()
 
     async def doubt(self, order_id: str, client_order_id: str, reason: str = "") -> None:
         """Something unclear was said of an order: look it up."""
@@ -472,6 +506,9 @@ class OrderKeeper:
         try:
             trades = await self.trades_since(trading_pair, since)
             self._trades_covered[trading_pair] = asked_at
+        except TooManyTradesError as error:
+            self._warn(str(error), "too many trades")
+            trades = error.trades
         except (ValrRequestError, ValueError) as error:
             self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
             trades = []
@@ -482,6 +519,7 @@ class OrderKeeper:
     async def trades_since(self, trading_pair: str, since: float) -> list[AccountTrade]:
         """Return the account's trades of a pair back to ``since`` (Unix seconds), newest first.
 
+        :raises TooManyTradesError: there are more than can be asked for
         :raises ValrRequestError: no answer
         :raises ValueError: an answer that cannot be read
         """
@@ -498,8 +536,8 @@ class OrderKeeper:
                 else:
                     trades.append(row)
             if len(rows) < CONSTANTS.TRADE_HISTORY_PAGE or (trades and trades[-1].traded_at < since):
-                break
-        return trades
+                return trades
+        raise TooManyTradesError(trading_pair, trades)
 
     # --- Polling ------------------------------------------------------------------------------------------------------
     async def poll(self) -> None:
@@ -556,6 +594,8 @@ class OrderKeeper:
         elif isinstance(outcome, Fill):
             self._tell_fill(outcome)
         elif isinstance(outcome, Progress):
+            if outcome.stage is Stage.OPEN:
+                self._latency.opened(outcome.client_order_id, time.monotonic())
             await self._update_tracker(outcome, STATES[outcome.stage])
         else:
             await self._tell_end(outcome)
@@ -571,6 +611,7 @@ class OrderKeeper:
             self._tracker.process_trade_update(self._trade_update(order, fill.trade))
 
     async def _tell_end(self, ended: Ended) -> None:
+        self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
         if ended.proven:
             self._forget(ended.client_order_id)
         if ended.stray:

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountTrade,
     OpenOrders,
@@ -48,11 +49,16 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import (
 PROOF_DEADLINE = 1.0
 CANCEL_DEADLINE = 1.0
 CANCEL_DEADLINE_MAX = 15.0
+RESEND_CANCEL_AFTER = 0.5
+RESEND_CANCEL_AFTER_MAX = 5.0
 # A list of open orders, or the last fill, may run ahead of the event that ends the order.
 HINT_DELAY = 0.25
 # Lists come several times a second: absence from one is worth a lookup only so often.
 HINT_SPACING = 5.0
+# Unreadable messages can come in crowds: each order is looked up because of them only so often.
+DOUBT_SPACING = 1.0
 LOOKUP_SPACING = 0.2
+FETCH_SPACING = 0.2
 LOOKUP_RETRY = 0.5
 LOOKUP_RETRY_MAX = 10.0
 # VALR is eventually consistent: a new order may be invisible to lookups for 5 s and more (valr-api.md 3.6, 9).
@@ -72,8 +78,7 @@ TOTALS_DOUBTED_AFTER = 4
 
 
 def _back_off(attempts: int) -> float:
-    """Seconds to wait after so many vain attempts: none after none, then doubling."""
-    return 0.0 if attempts <= 0 else min(LOOKUP_RETRY * 2 ** (attempts - 1), LOOKUP_RETRY_MAX)
+    return back_off(attempts, LOOKUP_RETRY, LOOKUP_RETRY_MAX)
 
 
 # --- Records ----------------------------------------------------------------------------------------------------------
@@ -83,6 +88,8 @@ class _Cancel:
 
     due: float | None
     attempts: int = 0
+    # False for a cancel that only makes certain that an order which never showed does not live.
+    wanted: bool = True
     sending: bool = False
     acknowledged: bool = False
     # From here on a lookup that shows the order live means that the cancel did not work.
@@ -114,14 +121,20 @@ class _Record:
     accepted: bool = False
     stray: bool = False
     proven_end: bool = False
+    # It ended without ever having been shown by VALR: refused, or given up.
+    never_seen: bool = False
     trade_ids: set[str] = field(default_factory=set)
     filled: Decimal = Decimal(0)
     reported: Decimal = Decimal(0)
+    # The size VALR gives last: the user may have modified the order in VALR's app.
+    size: Decimal = Decimal(0)
     updated_at: float = 0.0
     reason: str = ""
     ending: _Ending | None = None
     cancel: _Cancel | None = None
     check_due: float | None = None
+    # A lookup that the first proof of open makes unnecessary.
+    proof_due: float | None = None
     checking: bool = False
     last_check: float = float("-inf")
     failed_checks: int = 0
@@ -130,8 +143,20 @@ class _Record:
     not_found_notice_at: float | None = None
 
     @property
+    def is_filled_up(self) -> bool:
+        return self.filled >= (self.size or self.quantity) > 0
+
+    @property
     def ended(self) -> bool:
         return self.told is Stage.ENDED
+
+    @property
+    def lookup_due(self) -> float | None:
+        times = [due for due in (self.check_due, self.proof_due) if due is not None]
+        return None if self.checking else min(times, default=None)
+
+    def drop_checks(self) -> None:
+        self.check_due = self.proof_due = None
 
     def check_by(self, when: float) -> None:
         when = max(when, self.last_check + LOOKUP_SPACING)
@@ -148,6 +173,13 @@ class _TradeFetch:
 Evidence = OrderReport | AccountTrade | OrderProcessed
 
 
+def _shows_life(message: Evidence) -> bool:
+    """Whether evidence says that an order is, or was, on the book."""
+    if isinstance(message, OrderReport):
+        return not message.word.is_terminal or bool(message.filled_quantity)
+    return isinstance(message, AccountTrade) or message.success
+
+
 class OrderLifecycle:
     """Keeps one record per order of this connector and decides what is true of it.
 
@@ -161,6 +193,7 @@ class OrderLifecycle:
         self._by_order_id: dict[str, _Record] = {}
         self._unclaimed: OrderedDict[str, list[Evidence]] = OrderedDict()
         self._fetches: dict[str, _TradeFetch] = {}
+        self._last_fetches: dict[str, float] = {}
         self._unknown_words: set[str] = set()
 
     # --- What the shell may ask ---------------------------------------------------------------------------------------
@@ -188,11 +221,7 @@ class OrderLifecycle:
 
     def next_due(self) -> float | None:
         """When :meth:`due` will next have something to wish for, None if nothing is pending."""
-        times = [
-            record.check_due
-            for record in self._records.values()
-            if record.check_due is not None and not record.checking
-        ]
+        times = [due for record in self._records.values() if (due := record.lookup_due) is not None]
         times += [
             record.cancel.due
             for record in self._records.values()
@@ -208,11 +237,12 @@ class OrderLifecycle:
             cancel = record.cancel
             if cancel is not None and cancel.due is not None and cancel.due <= now and not cancel.sending:
                 wishes.append(self._wish_cancel(record, cancel))
-            if record.check_due is not None and record.check_due <= now and not record.checking:
+            if (due := record.lookup_due) is not None and due <= now:
                 wishes.append(self._wish_lookup(record, now))
         for trading_pair, fetch in self._fetches.items():
             if fetch.due <= now and not fetch.running:
                 fetch.running = True
+                self._last_fetches[trading_pair] = now
                 wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair)))
         return wishes
 
@@ -235,7 +265,7 @@ class OrderLifecycle:
 
     @staticmethod
     def _wish_lookup(record: _Record, now: float) -> LookUp:
-        record.check_due = None
+        record.drop_checks()
         record.checking = True
         record.last_check = now
         ending = record.ending
@@ -306,9 +336,11 @@ class OrderLifecycle:
         record.settled_at = now
         outcomes = self._link(record, order_id, now) if order_id else []
         if proof:
-            outcomes += self._prove_open(record)
-        if not record.ended and (record.immediate or not record.proven_open):
+            outcomes += self._prove_open(record, now)
+        if not record.ended and record.immediate:
             record.check_by(now + PROOF_DEADLINE)
+        elif not record.ended and not record.proven_open:
+            record.proof_due = now + PROOF_DEADLINE
         return outcomes
 
     def placement_refused(
@@ -330,6 +362,7 @@ class OrderLifecycle:
                 )
             ]
         record.ending = _Ending(OrderWord.FAILED, Decimal(0), reason)
+        record.never_seen = True
         return self._conclude(record, now, error_type=error_type)
 
     def placement_doubtful(self, client_order_id: str, now: float) -> list[Outcome]:
@@ -348,6 +381,7 @@ class OrderLifecycle:
             return None
         if record.cancel is None:
             record.cancel = _Cancel(due=now)
+        record.cancel.wanted = True
         if record.cancel.sending or record.cancel.attempts:
             return None
         return self._wish_cancel(record, record.cancel)
@@ -366,7 +400,7 @@ class OrderLifecycle:
         if record is None or record.ending is not None:
             return []
         self._settle_cancel(record, now, patience=CANCEL_DEADLINE, acknowledged=True)
-        outcomes = self._prove_open(record)
+        outcomes = self._prove_open(record, now)
         record.ending = _Ending(OrderWord.CANCELLED, None)
         return outcomes + self._conclude(record, now)
 
@@ -387,12 +421,21 @@ class OrderLifecycle:
             self._settle_cancel(record, now, patience=HINT_DELAY)
         return []
 
-    def cancel_unsent(self, client_order_id: str, now: float, retry_after: float) -> list[Outcome]:
-        """The cancel never reached VALR; it is sent again after ``retry_after`` seconds."""
+    def cancel_unsent(self, client_order_id: str, now: float) -> list[Outcome]:
+        """The cancel never reached VALR; it is sent again after a growing pause."""
         record = self._records.get(client_order_id)
         if record is not None and record.cancel is not None:
             record.cancel.sending = False
-            record.cancel.due = now + retry_after
+            record.cancel.due = now + back_off(record.cancel.attempts, RESEND_CANCEL_AFTER, RESEND_CANCEL_AFTER_MAX)
+        return []
+
+    def cancel_failed(self, order_id: str, client_order_id: str, now: float) -> list[Outcome]:
+        """FAILED_CANCEL_ORDER: a cancel did not work, and it does not say why. Look up; if it lives, cancel again."""
+        record = self._live(order_id, client_order_id)
+        if record is not None:
+            if record.cancel is not None:
+                record.cancel.deadline = now
+            record.check_by(now)
         return []
 
     @staticmethod
@@ -401,7 +444,7 @@ class OrderLifecycle:
         if cancel is not None:
             cancel.sending = False
             cancel.acknowledged = cancel.acknowledged or acknowledged
-            cancel.deadline = now + min(patience * 2 ** max(cancel.attempts - 1, 0), CANCEL_DEADLINE_MAX)
+            cancel.deadline = now + back_off(max(cancel.attempts, 1), patience, CANCEL_DEADLINE_MAX)
             record.check_by(cancel.deadline)
 
     # --- Evidence from the stream and from lookups --------------------------------------------------------------------
@@ -410,7 +453,7 @@ class OrderLifecycle:
         record = self._find(message)
         if record is None:
             return self._claim(message)
-        if record.ended and not record.proven_end and not isinstance(message, AccountTrade):
+        if record.ended and record.never_seen and _shows_life(message):
             record = self._resurrect(record, now)
         outcomes = self._link(record, message.order_id, now)
         if isinstance(message, OrderReport):
@@ -420,12 +463,18 @@ class OrderLifecycle:
         return outcomes + self._apply_processed(record, message, now)
 
     def failure(self, order_id: str, client_order_id: str, reason: str, now: float) -> list[Outcome]:
-        """FAILED_ORDER, FAILED_CANCEL_ORDER or an unreadable message: it does not say what is true. Look it up."""
-        record = self._records.get(client_order_id) or self._by_order_id.get(order_id)
-        if record is not None and not record.ended:
+        """FAILED_ORDER or an unreadable message: it does not say what is true. Look it up."""
+        record = self._live(order_id, client_order_id)
+        if record is not None:
             record.reason = reason or record.reason
             record.check_by(now)
         return []
+
+    def doubt_all(self, now: float) -> None:
+        """Something unreadable concerns an order that nobody can name: look at all of them, but not over and over."""
+        for record in self._records.values():
+            record.check_by(max(now, record.last_check + DOUBT_SPACING))
+            self._fetch_trades(record.trading_pair, now)
 
     def looked_up(self, client_order_id: str, report: OrderReport, now: float) -> list[Outcome]:
         """Take the answer to a :class:`LookUp`."""
@@ -461,13 +510,14 @@ class OrderLifecycle:
             self._cancel_again(record, now)
             return []
         record.ending = _Ending(OrderWord.FAILED, Decimal(0), "VALR does not know the order")
+        record.never_seen = True
         return self._conclude(record, now, proven=False)
 
     @staticmethod
     def _cancel_again(record: _Record, now: float) -> None:
         if record.cancel is None:
             # Odd, so that it goes over REST: its answer is proof.
-            record.cancel = _Cancel(due=now, attempts=1)
+            record.cancel = _Cancel(due=now, attempts=1, wanted=False)
         elif not record.cancel.sending:
             record.cancel.due = now + _back_off(record.cancel.attempts - 1)
 
@@ -504,7 +554,7 @@ class OrderLifecycle:
                 listed.add(record.client_order_id)
                 if not record.ended:
                     # The list itself is the proof, whatever word a row carries.
-                    outcomes += self._prove_open(record)
+                    outcomes += self._prove_open(record, now)
         for record in self._records.values():
             if record.client_order_id not in listed and record.proven_open:
                 record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
@@ -524,7 +574,7 @@ class OrderLifecycle:
             self._add_stray(client_order_id, trading_pair, created_at, now)
 
     def _resurrect(self, ended: _Record, now: float) -> _Record:
-        # It was given up as unknown to VALR, told as failed, and is there after all.
+        # It was refused, or given up as unknown to VALR, told as failed, and is there after all.
         self._ended.pop(ended.client_order_id, None)
         self._by_order_id.pop(ended.order_id, None)
         record = self._add_stray(ended.client_order_id, ended.trading_pair, ended.created_at, now)
@@ -541,8 +591,9 @@ class OrderLifecycle:
         self._records[client_order_id] = record
         return record
 
-    def _cancel_stray(self, record: _Record, now: float) -> list[Outcome]:
-        if not record.stray or record.cancel is not None:
+    @staticmethod
+    def _cancel_stray(record: _Record, now: float) -> list[Outcome]:
+        if not record.stray or record.cancel is not None or record.ending is not None:
             return []
         record.cancel = _Cancel(due=now)
         return [
@@ -586,6 +637,10 @@ class OrderLifecycle:
         by_client_id = self._records.get(message.client_order_id) or self._ended.get(message.client_order_id)
         return self._by_order_id.get(message.order_id) or by_client_id
 
+    def _live(self, order_id: str, client_order_id: str) -> _Record | None:
+        record = self._records.get(client_order_id) or self._by_order_id.get(order_id)
+        return None if record is None or record.ended else record
+
     def _claim(self, message: Evidence) -> list[Outcome]:
         # Only an order that has no id yet can turn out to be the owner; anything else is somebody else's.
         if not any(not record.order_id for record in self._records.values()):
@@ -618,9 +673,11 @@ class OrderLifecycle:
             return []
         if word.is_terminal:
             return self._apply_end(record, report, now, looked_up=looked_up)
-        outcomes = self._prove_open(record) + self._cancel_stray(record, now)
+        record.immediate = record.immediate or report.is_immediate
+        outcomes = self._prove_open(record, now)
         if not stale:
             record.updated_at = max(record.updated_at, report.updated_at or 0.0)
+            record.size = report.original_quantity or record.size
             self._note_reported(record, report.filled_quantity, now)
         if looked_up:
             self._after_live_lookup(record, report, now)
@@ -673,17 +730,18 @@ class OrderLifecycle:
         record.failed_checks = 0
         if record.immediate:
             filled = report.filled_quantity
-            if report.word is OrderWord.PARTIALLY_FILLED and now - record.tracked_at >= IMMEDIATE_LIFETIME:
+            overdue = now - record.tracked_at >= IMMEDIATE_LIFETIME
+            if report.word is OrderWord.PARTIALLY_FILLED and overdue and filled is not None:
                 record.ending = _Ending(OrderWord.CANCELLED, filled)
             else:
                 record.check_by(now + PROOF_DEADLINE)
-        elif record.filled >= record.quantity > 0:
-            record.check_by(now + PROOF_DEADLINE)
         elif record.cancel is not None and not record.cancel.sending and record.cancel.due is None:
             if now >= record.cancel.deadline:
                 self._cancel_again(record, now)
             else:
                 record.check_by(record.cancel.deadline)
+        elif record.is_filled_up:
+            record.check_by(now + PROOF_DEADLINE)
 
     def _doubt_cancel(self, record: _Record, now: float) -> None:
         # VALR called the cancel done and its lookups lag behind; if they insist, believe them and cancel again.
@@ -697,7 +755,7 @@ class OrderLifecycle:
         if record.ended:
             return []
         if message.success:
-            return self._prove_open(record)
+            return self._prove_open(record, now)
         # What exactly became of it (killed on arrival, filled in part) only a status says.
         record.reason = message.failure_reason or record.reason
         record.check_by(now)
@@ -706,7 +764,7 @@ class OrderLifecycle:
     def _apply_trade(self, record: _Record, trade: AccountTrade, now: float) -> list[Outcome]:
         if trade.trade_id in record.trade_ids:
             return []
-        outcomes: list[Outcome] = [] if record.ended else self._prove_open(record)
+        outcomes: list[Outcome] = [] if record.ended else self._prove_open(record, now)
         record.trade_ids.add(trade.trade_id)
         record.filled += trade.quantity
         outcomes.append(Fill(record.client_order_id, record.trading_pair, trade, record.stray))
@@ -714,7 +772,7 @@ class OrderLifecycle:
             outcomes.append(self._unexpected_fill(record, trade))
         if record.ended:
             return outcomes
-        if record.filled >= record.quantity > 0 and record.ending is None:
+        if record.is_filled_up and record.ending is None:
             record.check_by(now + HINT_DELAY)
         return outcomes + self._conclude(record, now)
 
@@ -734,20 +792,25 @@ class OrderLifecycle:
             self._fetch_trades(record.trading_pair, now)
 
     def _fetch_trades(self, trading_pair: str, now: float) -> None:
-        fetch = self._fetches.setdefault(trading_pair, _TradeFetch(due=now))
-        fetch.due = min(fetch.due, now)
+        """Ask for a pair's trades, at once unless they were asked for just now."""
+        due = max(now, self._last_fetches.get(trading_pair, float("-inf")) + FETCH_SPACING)
+        fetch = self._fetches.setdefault(trading_pair, _TradeFetch(due=due))
+        fetch.due = min(fetch.due, due)
 
     def _is_short_of_fills(self, trading_pair: str) -> bool:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
 
-    def _prove_open(self, record: _Record) -> list[Outcome]:
+    def _prove_open(self, record: _Record, now: float) -> list[Outcome]:
+        outcomes = self._cancel_stray(record, now)
         if record.proven_open:
-            return []
+            return outcomes
         record.proven_open = True
+        record.proof_due = None
         record.misses = 0
-        if record.ending is None and record.cancel is None and not record.immediate:
-            record.check_due = None
-        return self._publish(record)
+        if record.cancel is not None and not record.cancel.wanted:
+            # It shows after all, and nobody asked to cancel it.
+            record.cancel = None
+        return outcomes + self._publish(record)
 
     # --- The guard before Hummingbot's tracker ------------------------------------------------------------------------
     def _publish(self, record: _Record) -> list[Outcome]:
@@ -775,13 +838,13 @@ class OrderLifecycle:
             record.check_by(now + _back_off(record.failed_checks))
             return self._publish(record)
         if record.filled < max(ending.filled, record.reported):
-            record.check_due = None
+            record.drop_checks()
             self._fetch_trades(record.trading_pair, now)
             return self._publish(record)
         end = self._end_of(record, ending)
         outcomes: list[Outcome] = []
         if end is not End.FAILED:
-            outcomes = self._prove_open(record) + self._publish(record)
+            outcomes = self._prove_open(record, now) + self._publish(record)
         return outcomes + self._close(record, end, ending.reason, error_type, proven)
 
     @staticmethod
@@ -796,7 +859,7 @@ class OrderLifecycle:
         record.told = Stage.ENDED
         record.proven_end = proven
         record.cancel = None
-        record.check_due = None
+        record.drop_checks()
         self._records.pop(record.client_order_id, None)
         self._ended[record.client_order_id] = record
         while len(self._ended) > ENDED_KEPT:

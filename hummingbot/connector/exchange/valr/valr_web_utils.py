@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from yarl import URL
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import ApiError, parse_api_error, parse_server_time
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
@@ -49,6 +51,10 @@ class ValrNotSentError(ValrRequestError):
     """The request never left: no connection could be made. It was certainly not executed."""
 
 
+class ValrReadOnlyError(ValrNotSentError):
+    """VALR is in read-only mode (maintenance); the placement was not even sent."""
+
+
 class ValrRateLimitedError(ValrRequestError):
     """VALR refused the request for its rate (HTTP 429). It was not executed.
 
@@ -61,7 +67,14 @@ class ValrRateLimitedError(ValrRequestError):
 
 
 class ValrUnknownOutcomeError(ValrRequestError):
-    """A time-out, a dropped connection, a 5xx or an unreadable body: the request may have been executed or not."""
+    """A time-out, a dropped connection, a 5xx or an unreadable body: the request may have been executed or not.
+
+    ``is_unavailable`` says that the answer was 503, with which VALR also announces its read-only mode.
+    """
+
+    def __init__(self, message: str, *, is_unavailable: bool = False) -> None:
+        super().__init__(message)
+        self.is_unavailable = is_unavailable
 
 
 @dataclass(frozen=True)
@@ -154,7 +167,8 @@ async def get_current_server_time(
 ) -> float:
     """Return VALR's clock in milliseconds, the unit Hummingbot's time synchronizer expects."""
     async with build_api_factory(throttler) as factory:
-        client = ValrRestClient(factory, Endpoints.for_domain(domain).rest_url)
+        troubles = ConnectionTroubles(lambda: logging.getLogger(__name__))
+        client = ValrRestClient(factory, Endpoints.for_domain(domain).rest_url, troubles)
         return await client.server_time() * 1000
 
 
@@ -162,11 +176,13 @@ class ValrRestClient:
     """One REST call at a time: encode, sign, send within a deadline, decode, and name every failure.
 
     :param rest_url: scheme and host, without a path
+    :param troubles: is told what fails and what works again, and says how long to keep off
     """
 
-    def __init__(self, factory: WebAssistantsFactory, rest_url: str) -> None:
+    def __init__(self, factory: WebAssistantsFactory, rest_url: str, troubles: ConnectionTroubles) -> None:
         self._factory = factory
         self._rest_url = rest_url
+        self._troubles = troubles
 
     async def server_time(self) -> float:
         """Return VALR's clock in Unix seconds.
@@ -196,54 +212,81 @@ class ValrRestClient:
         :raises ValrNotSentError: no connection; not executed
         :raises ValrUnknownOutcomeError: anything else; the request may or may not have been executed
         """
+        limit_id = limit_id or _limit_id(path, signed)
+        if pause := self._troubles.pause(limit_id):
+            await asyncio.sleep(pause)
+        try:
+            content = await self._send(
+                f"{method.value} {path}",
+                deadline,
+                url=str(URL(url or self._rest_url + path).update_query(params or {})),
+                throttler_limit_id=limit_id,
+                data=body,
+                method=method,
+                is_auth_required=signed,
+                headers={**REQUEST_HEADERS, **(headers or {})},
+            )
+        except ValrRateLimitedError as error:
+            self._troubles.rate_limited(limit_id, error.retry_after)
+            raise
+        except ValrRefusedError:
+            self._took_it(limit_id)
+            raise
+        except ValrUnknownOutcomeError as error:
+            # A 503 to an order is first asked about: it may be VALR's maintenance.
+            if not error.is_unavailable or method is RESTMethod.GET:
+                self._troubles.unanswered(str(error))
+            raise
+        except ValrNotSentError as error:
+            self._troubles.unanswered(str(error))
+            raise
+        self._took_it(limit_id)
+        return content
+
+    def _took_it(self, limit_id: str) -> None:
+        self._troubles.answered()
+        self._troubles.admitted(limit_id)
+
+    async def _send(self, what: str, deadline: float, **request: Any) -> Any:
         assistant = await self._factory.get_rest_assistant()
-        target = str(URL(url or self._rest_url + path).update_query(params or {}))
         try:
             async with asyncio.timeout(deadline):
-                response = await assistant.execute_request_and_get_response(
-                    url=target,
-                    throttler_limit_id=limit_id or _limit_id(path, signed),
-                    data=body,
-                    method=method,
-                    is_auth_required=signed,
-                    return_err=True,
-                    headers={**REQUEST_HEADERS, **(headers or {})},
-                )
+                response = await assistant.execute_request_and_get_response(return_err=True, **request)
                 text = await response.text()
         except aiohttp.ClientConnectorError as error:
-            raise ValrNotSentError(f"cannot connect for {method.value} {path}: {error}") from error
+            raise ValrNotSentError(f"cannot connect for {what}: {error}") from error
         except TimeoutError as error:
-            raise ValrUnknownOutcomeError(f"no answer to {method.value} {path} within {deadline:g} s") from error
+            raise ValrUnknownOutcomeError(f"no answer to {what} within {deadline:g} s") from error
         except (aiohttp.ClientError, ConnectionError, UnicodeDecodeError) as error:
-            raise ValrUnknownOutcomeError(
-                f"no usable answer to {method.value} {path}: {type(error).__name__} {error}"
-            ) from error
-        return _decode(method.value, path, response.status, response.headers or {}, text)
+            raise ValrUnknownOutcomeError(f"no usable answer to {what}: {type(error).__name__} {error}") from error
+        return _decode(what, response.status, response.headers or {}, text)
 
 
 def _limit_id(path: str, signed: bool) -> str:
-    if path == CONSTANTS.SERVER_TIME_PATH:
+    if path in (CONSTANTS.SERVER_TIME_PATH, CONSTANTS.STATUS_PATH):
         return CONSTANTS.TIME_LIMIT_ID
     return CONSTANTS.PRIVATE_LIMIT_ID if signed else CONSTANTS.PUBLIC_LIMIT_ID
 
 
-def _decode(method: str, path: str, status: int, headers: Any, text: str) -> Any:
+def _decode(what: str, status: int, headers: Any, text: str) -> Any:
     if status == 429:
         raise ValrRateLimitedError(
-            f"VALR's rate limit refused {method} {path}", _retry_after(str(headers.get("Retry-After", "")))
+            f"VALR's rate limit refused {what}", _retry_after(str(headers.get("Retry-After", "")))
         )
     try:
         content = json.loads(text) if text.strip() else None
     except json.JSONDecodeError as error:
-        raise ValrUnknownOutcomeError(f"{method} {path} was answered with HTTP {status} and no JSON") from error
+        raise ValrUnknownOutcomeError(
+            f"{what} was answered with HTTP {status} and no JSON", is_unavailable=status == 503
+        ) from error
     error_body = parse_api_error(content)
     if status >= 500:
         detail = f": {error_body.describe()}" if error_body else ""
-        raise ValrUnknownOutcomeError(f"{method} {path} was answered with HTTP {status}{detail}")
+        raise ValrUnknownOutcomeError(f"{what} was answered with HTTP {status}{detail}", is_unavailable=status == 503)
     if error_body is not None:
-        raise ValrRefusedError(f"{method} {path}", error_body, status)
+        raise ValrRefusedError(what, error_body, status)
     if status >= 400:
-        raise ValrRefusedError(f"{method} {path}", ApiError(), status)
+        raise ValrRefusedError(what, ApiError(), status)
     return content
 
 

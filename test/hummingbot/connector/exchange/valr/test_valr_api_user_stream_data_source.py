@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 
@@ -136,7 +138,12 @@ class World:
         self.queue: asyncio.Queue[Any] = asyncio.Queue()
         self.auth = ValrAuth("key", SECRET, lambda: SIGNED_AT)
         self.factory = build_api_factory(auth=self.auth)
-        self.order_entry = OrderEntry(self._no_rest, AsyncThrottler(CONSTANTS.RATE_LIMITS), prefer_socket=True)
+        self.order_entry = OrderEntry(
+            self._no_rest,
+            AsyncThrottler(CONSTANTS.RATE_LIMITS),
+            ConnectionTroubles(lambda: logging.getLogger("test")),
+            prefer_socket=True,
+        )
         self.source = RecordingSource(
             auth=self.auth,
             endpoints=Endpoints(server.url, server.url.replace("http", "ws")),
@@ -283,11 +290,11 @@ async def test_being_turned_away_slows_down_further_and_further(caplog: pytest.L
     async with world(statuses=[429] * 8) as place:
         await until(lambda: place.connected == 1)
         assert place.refused == 0
-        bases = [0.5, 5, 10, 20, 40, 60, 60, 60]
+        bases = [0.5, 5, 10, 15, 15, 15, 15, 15]
         assert len(place.source.delays) == len(bases)
         for delay, base in zip(place.source.delays, bases, strict=True):
             assert base <= delay <= base * 1.5
-    assert len(texts(caplog, "VALR answered the handshake with HTTP 429")) == 8
+    assert len(texts(caplog, "VALR answered the handshake with HTTP 429")) == 1
 
 
 async def test_nobody_listening(caplog: pytest.LogCaptureFixture) -> None:

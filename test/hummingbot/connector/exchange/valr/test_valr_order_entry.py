@@ -1,6 +1,7 @@
 """What came of a placement or a cancel, over both channels: correlated, timed out, never more certain than it is."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr import valr_order_entry
+from hummingbot.connector.exchange.valr import valr_order_entry, valr_troubles
 from hummingbot.connector.exchange.valr.valr_messages import ApiError, CommandReply, Unreadable
 from hummingbot.connector.exchange.valr.valr_order_entry import (
     ORDER_DEADLINE,
@@ -17,11 +18,12 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     OrderEntry,
     Placement,
     is_cancel_not_found,
-    rate_limit_delay,
 )
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrNotSentError,
     ValrRateLimitedError,
+    ValrReadOnlyError,
     ValrRefusedError,
     ValrRequestError,
     ValrUnknownOutcomeError,
@@ -91,7 +93,8 @@ class Socket:
 
 
 def order_entry(rest: Rest | None = None, *, prefer_socket: bool = True) -> OrderEntry:
-    return OrderEntry(rest or Rest(), AsyncThrottler(CONSTANTS.RATE_LIMITS), prefer_socket=prefer_socket)
+    troubles = ConnectionTroubles(lambda: logging.getLogger("test"))
+    return OrderEntry(rest or Rest(), AsyncThrottler(CONSTANTS.RATE_LIMITS), troubles, prefer_socket=prefer_socket)
 
 
 def over_socket(answer: Answer | None = None) -> tuple[OrderEntry, Socket]:
@@ -130,7 +133,7 @@ def short_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(valr_order_entry, "RATE_LIMIT_DELAY_MAX", 0.0)
+    monkeypatch.setattr(valr_troubles, "RATE_LIMIT_DELAY_MAX", 0.0)
 
 
 # --- Payloads ---------------------------------------------------------------------------------------------------------
@@ -446,13 +449,34 @@ async def test_the_rate_limit_of_rest_is_waited_out_too() -> None:
     assert len(rest.calls) == 2
 
 
-def test_waits_grow_with_jitter_up_to_a_limit_and_follow_valrs_advice() -> None:
-    for attempt, least in ((1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 5.0), (60, 5.0)):
-        drawn = [rate_limit_delay(attempt, None) for _ in range(50)]
-        assert least <= min(drawn) <= max(drawn) <= least * 1.25
-        assert len(set(drawn)) > 1
-    assert 2.0 <= rate_limit_delay(1, 2.0) <= 2.5
-    assert rate_limit_delay(1, 3600.0) <= 6.25
+async def test_in_read_only_mode_placements_are_refused_at_once_and_cancels_go_out() -> None:
+    entry, socket = over_socket(accepted)
+    entry.hold()
+    assert entry.is_held
+    with pytest.raises(ValrReadOnlyError, match="read-only"):
+        await entry.place(LIMIT)
+    assert socket.sent == []
+    socket.answer = reply("CANCEL_ORDER_WS_RESPONSE", data={"requested": True})
+    assert await entry.cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=False) is False
+    entry.resume()
+    socket.answer = accepted
+    assert (await entry.place(LIMIT)).order_id == ORDER_ID
+
+
+async def test_a_socket_that_goes_while_the_rate_limit_is_waited_out_is_not_written_to() -> None:
+    rest = Rest()
+    rest.answers = [{"id": ORDER_ID}]
+    entry = order_entry(rest)
+    socket = Socket(entry, None)
+
+    def refuse_and_close(frame: dict[str, Any]) -> Reply:
+        asyncio.get_running_loop().call_later(0.01, entry.socket_closed)
+        return {"type": "RATE_LIMIT_EXCEEDED", "clientMsgId": frame["clientMsgId"]}
+
+    socket.answer = refuse_and_close
+    entry.socket_opened(socket.send)
+    assert await entry.place(LIMIT) == Accepted(ORDER_ID, proof=True)
+    assert len(socket.sent) == 1
 
 
 # --- Placing over REST ------------------------------------------------------------------------------------------------

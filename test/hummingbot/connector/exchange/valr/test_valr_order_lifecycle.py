@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -732,9 +733,167 @@ def test_a_cancel_that_never_left_is_sent_again() -> None:
     desk = Desk()
     desk.open()
     desk.cancel()
-    desk.take(desk.lifecycle.cancel_unsent(CID, desk.now, 0.5))
-    assert cancels(desk.after(0.4)) == []
-    assert len(cancels(desk.after(0.1))) == 1
+    for pause in (0.5, 1.0, 2.0, 4.0, 5.0, 5.0):
+        desk.take(desk.lifecycle.cancel_unsent(CID, desk.now))
+        assert cancels(desk.after(pause - 0.1)) == []
+        assert len(cancels(desk.after(0.1))) == 1
+
+
+def test_a_failed_cancel_is_looked_up_and_sent_again_at_once_if_the_order_lives() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    desk.take(desk.lifecycle.cancel_failed(OID, "", desk.now))
+    assert len(lookups(desk.after(0.0))) == 1
+    desk.looked_up(report("Placed"))
+    assert [wish.over_rest for wish in cancels(desk.after(0.0))] == [True]
+
+
+def test_a_failed_cancel_that_nobody_asked_for_is_only_looked_up() -> None:
+    desk = Desk()
+    desk.open()
+    desk.take(desk.lifecycle.cancel_failed(OID, "", desk.now))
+    assert len(lookups(desk.after(0.0))) == 1
+    desk.looked_up(report("Placed"))
+    assert cancels(desk.after(60.0)) == []
+
+
+def test_a_failed_cancel_whose_order_was_filled_ends_with_its_fills() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_failed(OID, CID, desk.now))
+    desk.after(0.0)
+    desk.looked_up(report("Filled", "1"))
+    assert desk.ends == []
+    desk.event(trade(1, "1"))
+    assert desk.ends == [End.FILLED]
+    assert cancels(desk.after(60.0)) == []
+
+
+def test_what_concerns_an_order_nobody_can_name_is_asked_of_all_but_not_over_and_over() -> None:
+    desk = Desk()
+    desk.open()
+    asked: list[float] = []
+    for _ in range(40):
+        desk.lifecycle.doubt_all(desk.now)
+        wishes = desk.after(0.1)
+        for _ in lookups(wishes):
+            asked.append(desk.now)
+            desk.looked_up(report("Placed"))
+        if fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert 3 <= len(asked) <= 5
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(asked))
+
+
+def test_trades_are_not_fetched_more_often_than_every_fifth_of_a_second() -> None:
+    desk = Desk()
+    desk.open()
+    fetched: list[float] = []
+    for number in range(20):
+        desk.event(report("Partially Filled", f"0.{number + 10}"))
+        if fetches(desk.after(0.05)):
+            fetched.append(desk.now)
+            desk.event(trade(number, "0.01"))
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert len(fetched) > 1
+    assert all(later - earlier >= 0.19 for earlier, later in pairwise(fetched))
+
+
+@pytest.mark.parametrize("evidence", [report("Placed"), processed(True), trade(1, "0.5"), report("Odd")])
+def test_a_refused_order_that_lives_after_all_is_a_stray(evidence: Any) -> None:
+    desk = Desk()
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    desk.event(evidence)
+    wishes = desk.after(0.0)
+    assert len(lookups(wishes)) == 1
+    desk.looked_up(report("Partially Filled", "0.5"))
+    wishes += desk.after(0.0)
+    assert Level.ERROR in desk.notices
+    assert len(cancels(wishes)) == 1
+
+
+def test_fills_of_a_refused_order_are_told() -> None:
+    desk = Desk()
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    desk.event(report("Cancelled", "0.5"))
+    assert len(fetches(desk.after(0.0))) == 1
+    desk.event(trade(1, "0.5"))
+    assert desk.fills == ["trade-1"]
+    assert desk.ends == [End.FAILED, End.CANCELLED]
+    assert Level.ERROR in desk.notices
+
+
+@pytest.mark.parametrize("word", ["Placed", "Frobnicated"])
+def test_a_stray_is_cancelled_on_any_proof_that_it_is_open(word: str) -> None:
+    desk = Desk(track=False)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    assert len(lookups(desk.after(0.0))) == 1
+    desk.looked_up(report("Pending Cancel"))
+    assert cancels(desk.after(0.0)) == []
+    desk.listed(report(word))
+    assert len(cancels(desk.after(0.0))) == 1
+
+
+def test_a_stray_that_cannot_rest_is_known_by_its_type() -> None:
+    desk = Desk(track=False)
+    desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
+    for _ in range(20):
+        for _ in lookups(desk.after(1.0)):
+            desk.looked_up(report("Partially Filled", "0.5", orderType="market"))
+        for wish in desk.after(0.0):
+            if isinstance(wish, SendCancel):
+                desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+            elif isinstance(wish, FetchTrades):
+                desk.event(trade(1, "0.5"))
+                desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.fills == ["trade-1"]
+
+
+def test_a_cancel_for_certainty_is_dropped_when_the_order_appears_after_all() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    sent: list[SendCancel] = []
+    while not sent:
+        wishes = desk.after(1.0)
+        sent += cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    desk.event(report("Placed"))
+    for _ in lookups(desk.after(1.0)):
+        desk.looked_up(report("Placed"))
+    assert cancels(desk.after(60.0)) == []
+    assert desk.stages == [Stage.OPEN]
+
+
+def test_a_cancel_for_certainty_that_somebody_asks_for_meanwhile_is_kept() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    sent: list[SendCancel] = []
+    while not sent:
+        wishes = desk.after(1.0)
+        sent += cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.lifecycle.request_cancel(CID, desk.now) is None
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    desk.event(report("Placed"))
+    for _ in lookups(desk.after(1.0)):
+        desk.looked_up(report("Placed"))
+    assert len(cancels(desk.after(1.0))) == 1
+
+
+@pytest.mark.parametrize("evidence", [report("Failed"), processed(False, "no"), report("Cancelled")])
+def test_a_refused_order_whose_refusal_is_confirmed_stays_ended(evidence: Any) -> None:
+    desk = Desk()
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    desk.event(evidence)
+    assert desk.after(60.0) == []
+    assert desk.ends == [End.FAILED]
 
 
 def test_a_cancel_of_an_order_still_being_placed_survives_until_it_works() -> None:
@@ -770,7 +929,8 @@ def test_messages_about_unknown_orders_are_harmless() -> None:
         lifecycle.cancel_done("x", 0),
         lifecycle.cancel_refused("x", 0, not_found=True),
         lifecycle.cancel_doubtful("x", 0),
-        lifecycle.cancel_unsent("x", 0, 1),
+        lifecycle.cancel_unsent("x", 0),
+        lifecycle.cancel_failed("x", "x", 0),
         lifecycle.looked_up("x", report("Filled"), 0),
         lifecycle.not_found("x", 0),
         lifecycle.lookup_failed("x", 0),
@@ -785,7 +945,7 @@ def test_messages_about_unknown_orders_are_harmless() -> None:
 def test_a_stray_cancel_result_without_a_cancel_is_harmless() -> None:
     desk = Desk()
     desk.open()
-    assert desk.take(desk.lifecycle.cancel_unsent(CID, desk.now, 1)) == []
+    assert desk.take(desk.lifecycle.cancel_unsent(CID, desk.now)) == []
     assert desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now)) == []
 
 
@@ -963,10 +1123,23 @@ def test_a_fill_of_an_order_given_up_is_told() -> None:
     give_up(desk)
     desk.event(trade(1, "1"))
     assert desk.fills == ["trade-1"]
-    assert desk.notices == [Level.ERROR]
+    assert desk.notices == [Level.ERROR, Level.ERROR]
     desk.event(report("Filled", "1"))
     assert desk.ends == [End.FILLED]
     assert desk.fills == ["trade-1"]
+
+
+def test_an_order_made_larger_in_valrs_app_can_still_be_cancelled() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Order Modified", originalQuantity="1.2", remainingQuantity="1.2"))
+    desk.event(trade(1, "1"))
+    assert lookups(desk.after(60.0)) == []
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    assert len(lookups(desk.after(1.0))) == 1
+    desk.looked_up(report("Partially Filled", "1", originalQuantity="1.2", remainingQuantity="0.2"))
+    assert len(cancels(desk.after(0.0))) == 1
 
 
 def test_foreign_orders_are_never_touched() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -13,6 +14,7 @@ from aioresponses import aioresponses
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, sign
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
     ValrConnectionsFactory,
@@ -31,6 +33,10 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def troubles() -> ConnectionTroubles:
+    return ConnectionTroubles(lambda: logging.getLogger("test"))
 
 
 class Server:
@@ -73,7 +79,7 @@ async def api() -> AsyncIterator[WebAssistantsFactory]:
 
 @pytest.fixture
 def client(server: Server, api: WebAssistantsFactory) -> ValrRestClient:
-    return ValrRestClient(api, server.url)
+    return ValrRestClient(api, server.url, troubles())
 
 
 # --- Answers ----------------------------------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ async def test_text_in_an_unknown_encoding_leaves_the_outcome_open(server: Serve
 async def test_refused_connection_means_not_sent(api: WebAssistantsFactory) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        client = ValrRestClient(api, f"http://127.0.0.1:{unused.getsockname()[1]}")
+        client = ValrRestClient(api, f"http://127.0.0.1:{unused.getsockname()[1]}", troubles())
         with pytest.raises(ValrNotSentError, match="cannot connect for GET"):
             await client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH)
 
@@ -233,7 +239,7 @@ async def test_each_request_counts_against_its_limit(
     server: Server, api: WebAssistantsFactory, path: str, signed: bool, limit_id: str | None, expected: str
 ) -> None:
     server.answers(200, "[]")
-    await ValrRestClient(api, server.url).request(RESTMethod.GET, path, signed=signed, limit_id=limit_id)
+    await ValrRestClient(api, server.url, troubles()).request(RESTMethod.GET, path, signed=signed, limit_id=limit_id)
     assert expected in {log.rate_limit.limit_id for log in api.throttler._task_logs}
 
 

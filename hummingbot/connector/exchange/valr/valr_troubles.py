@@ -1,0 +1,150 @@
+"""Trouble with VALR as the user hears of it: one line when it begins, one when it is over, none between.
+
+Also how long to keep off VALR once it has refused for rate.
+"""
+
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
+
+# Trouble that comes and goes within this many seconds is one trouble.
+QUIET_BEFORE_OVER = 5.0
+
+RATE_LIMIT_DELAY = 0.25
+RATE_LIMIT_DELAY_MAX = 5.0
+
+
+# What each rate limit is about, in the words of the log.
+LIMITED = {
+    CONSTANTS.PLACE_LIMIT_ID: "placements over REST",
+    CONSTANTS.CANCEL_LIMIT_ID: "cancels over REST",
+    CONSTANTS.SOCKET_PLACE_LIMIT_ID: "placements over the account socket",
+    CONSTANTS.SOCKET_CANCEL_LIMIT_ID: "cancels over the account socket",
+    CONSTANTS.PUBLIC_LIMIT_ID: "public requests",
+    CONSTANTS.TIME_LIMIT_ID: "requests for its clock and status",
+}
+_OTHERWISE_LIMITED = "requests with this API key"
+
+
+@dataclass
+class Trouble:
+    """One kind of trouble: ``begins`` is said at its first sign, ``over`` when a success shows that it has passed."""
+
+    begins: str
+    over: str
+    count: int = 0
+    _since: float = field(default=0.0, init=False)
+    _last: float = field(default=0.0, init=False)
+
+    def struck(self, now: float, detail: str = "") -> str | None:
+        """Take a sign of trouble; return what to say if it is the first."""
+        self.count += 1
+        self._last = now
+        if self.count > 1:
+            return None
+        self._since = now
+        return f"{self.begins} ({detail})" if detail else self.begins
+
+    def passed(self, now: float, quiet: float = QUIET_BEFORE_OVER) -> str | None:
+        """Take a success; return what to say if it shows that the trouble is over."""
+        if not self.count or now - self._last < quiet:
+            return None
+        times = "once" if self.count == 1 else f"{self.count} times"
+        self.count = 0
+        return f"{self.over} after {now - self._since:.1f} s (it struck {times})."
+
+
+@dataclass
+class RateGate:
+    """Holds back what falls under a rate limit after VALR has refused it, longer with each refusal in a row."""
+
+    refusals: int = 0
+    opens_at: float = float("-inf")
+
+    def refused(self, now: float, retry_after: float | None = None) -> None:
+        """VALR refused a request for its rate, perhaps with advice when to come back, in seconds."""
+        self.refusals += 1
+        self.opens_at = max(self.opens_at, now + rate_limit_delay(self.refusals, retry_after))
+
+    def passed(self) -> None:
+        """VALR took a request."""
+        self.refusals = 0
+
+    def wait(self, now: float) -> float:
+        """Return the seconds to wait before the next request."""
+        return max(self.opens_at - now, 0.0)
+
+
+def rate_limit_delay(attempt: int, retry_after: float | None) -> float:
+    """Seconds to wait before try ``attempt + 1``: VALR's own advice, else growing, with jitter against bursts."""
+    delay = back_off(attempt, RATE_LIMIT_DELAY, RATE_LIMIT_DELAY_MAX) if retry_after is None else retry_after
+    return min(delay, RATE_LIMIT_DELAY_MAX) * random.uniform(1.0, 1.25)
+
+
+class ConnectionTroubles:
+    """What is wrong between us and VALR right now, said in the log when it begins and when it is over.
+
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, logger: Callable[[], logging.Logger], clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._gates: defaultdict[str, RateGate] = defaultdict(RateGate)
+        self._limits: dict[str, Trouble] = {}
+        self._silence = Trouble("VALR's REST API does not answer as it should; asking on", "VALR's REST API is back")
+        self._read_only = Trouble(
+            "VALR is in read-only mode (maintenance): orders are refused until it is over, live ones are kept in view",
+            "VALR takes orders again; its read-only mode ended",
+        )
+
+    def pause(self, limit_id: str) -> float:
+        """Return the seconds to wait before the next request under a rate limit."""
+        return self._gates[limit_id].wait(self._clock())
+
+    def rate_limited(self, limit_id: str, retry_after: float | None = None) -> None:
+        """VALR refused a request for its rate."""
+        now = self._clock()
+        self._gates[limit_id].refused(now, retry_after)
+        what = LIMITED.get(limit_id, _OTHERWISE_LIMITED)
+        trouble = self._limits.setdefault(
+            limit_id,
+            Trouble(f"VALR's rate limit refuses {what}; keeping off", f"VALR's rate limit lets {what} through again"),
+        )
+        self._begin(trouble.struck(now))
+
+    def unanswered(self, detail: str) -> None:
+        """A REST request brought no usable answer."""
+        self._begin(self._silence.struck(self._clock(), detail))
+
+    def answered(self) -> None:
+        """A REST request was answered, whatever the answer."""
+        self._end(self._silence.passed(self._clock()))
+
+    def admitted(self, limit_id: str) -> None:
+        """VALR's rate limit let a request through."""
+        if (trouble := self._limits.get(limit_id)) is not None:
+            self._gates[limit_id].passed()
+            self._end(trouble.passed(self._clock()))
+
+    def read_only(self) -> None:
+        """VALR says that it is in read-only mode."""
+        self._begin(self._read_only.struck(self._clock()))
+
+    def read_only_over(self) -> None:
+        """VALR says that it takes orders."""
+        self._end(self._read_only.passed(self._clock(), quiet=0.0))
+
+    def _begin(self, line: str | None) -> None:
+        if line is not None:
+            self._logger().warning(line)
+
+    def _end(self, line: str | None) -> None:
+        if line is not None:
+            self._logger().info(line)

@@ -1,0 +1,124 @@
+"""Back-off after vain attempts and refusals for rate, and the two log lines of each trouble."""
+
+import logging
+
+import pytest
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles, RateGate, Trouble, rate_limit_delay
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hand:
+    return Hand()
+
+
+@pytest.fixture
+def troubles(clock: Hand, caplog: pytest.LogCaptureFixture) -> ConnectionTroubles:
+    caplog.set_level(logging.INFO)
+    return ConnectionTroubles(lambda: logging.getLogger("valr"), clock)
+
+
+# --- Pauses -----------------------------------------------------------------------------------------------------------
+def test_pauses_double_up_to_the_longest_and_never_overflow() -> None:
+    assert [back_off(attempts, 0.5, 10.0) for attempts in range(-1, 8)] == [0, 0, 0.5, 1, 2, 4, 8, 10, 10]
+    assert back_off(10**6, 0.5, 10.0) == 10.0
+
+
+def test_waits_grow_with_jitter_up_to_a_limit_and_follow_valrs_advice() -> None:
+    for attempt, least in ((1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 5.0), (6000, 5.0)):
+        drawn = [rate_limit_delay(attempt, None) for _ in range(50)]
+        assert least <= min(drawn) <= max(drawn) <= least * 1.25
+        assert len(set(drawn)) > 1
+    assert 2.0 <= rate_limit_delay(1, 2.0) <= 2.5
+    assert rate_limit_delay(1, 3600.0) <= 6.25
+
+
+def test_the_gate_stays_shut_longer_with_each_refusal_in_a_row_and_not_after_a_success() -> None:
+    gate = RateGate()
+    assert gate.wait(0.0) == 0.0
+    waits = []
+    for _ in range(3):
+        gate.refused(0.0)
+        waits.append(gate.wait(0.0))
+    assert waits == sorted(waits)
+    assert 0.25 <= waits[0] < 1.0 <= waits[2]
+    assert gate.wait(waits[2]) == 0.0
+    gate.passed()
+    gate.refused(10.0)
+    assert gate.wait(10.0) <= 0.3125
+
+
+# --- Lines ------------------------------------------------------------------------------------------------------------
+def test_a_trouble_is_said_when_it_begins_and_when_it_has_been_over_for_a_while() -> None:
+    trouble = Trouble("It rains", "It stopped")
+    assert trouble.passed(0.0) is None
+    assert trouble.struck(10.0, "hard") == "It rains (hard)"
+    assert trouble.struck(11.0) is None
+    assert trouble.passed(12.0) is None
+    assert trouble.struck(13.0) is None
+    assert trouble.passed(17.9) is None
+    assert trouble.passed(18.0) == "It stopped after 8.0 s (it struck 3 times)."
+    assert trouble.passed(19.0) is None
+    assert trouble.struck(20.0) == "It rains"
+    assert trouble.passed(30.0) == "It stopped after 10.0 s (it struck once)."
+
+
+def test_a_rate_limit_has_one_line_at_each_end(
+    troubles: ConnectionTroubles, clock: Hand, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(4):
+        troubles.rate_limited(CONSTANTS.PUBLIC_LIMIT_ID)
+        clock.now += 1
+    troubles.admitted(CONSTANTS.PRIVATE_LIMIT_ID)
+    clock.now += 5
+    troubles.admitted(CONSTANTS.PRIVATE_LIMIT_ID)
+    assert [record.getMessage() for record in caplog.records] == [
+        "VALR's rate limit refuses public requests; keeping off"
+    ]
+    troubles.admitted(CONSTANTS.PUBLIC_LIMIT_ID)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+    assert "lets public requests through again after 9.0 s (it struck 4 times)" in caplog.text
+
+
+def test_each_rate_limit_keeps_off_for_itself(troubles: ConnectionTroubles) -> None:
+    troubles.rate_limited(CONSTANTS.PRIVATE_LIMIT_ID, retry_after=3.0)
+    assert 3.0 <= troubles.pause(CONSTANTS.PRIVATE_LIMIT_ID) <= 3.75
+    assert troubles.pause(CONSTANTS.CANCEL_LIMIT_ID) == 0.0
+
+
+def test_an_exchange_that_does_not_answer_has_one_line_at_each_end(
+    troubles: ConnectionTroubles, clock: Hand, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles.answered()
+    troubles.unanswered("no answer to GET /x within 10 s")
+    clock.now += 60
+    troubles.unanswered("again")
+    clock.now += 6
+    troubles.answered()
+    troubles.answered()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+    assert "(no answer to GET /x within 10 s)" in caplog.text
+    assert "back after 66.0 s" in caplog.text
+
+
+def test_read_only_mode_is_over_as_soon_as_valr_says_so(
+    troubles: ConnectionTroubles, clock: Hand, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles.read_only()
+    clock.now += 1
+    troubles.read_only_over()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+    assert "read-only" in caplog.records[0].getMessage()
+    assert "takes orders again" in caplog.records[1].getMessage()
