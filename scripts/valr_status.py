@@ -56,7 +56,7 @@ def status_lines(connector: ValrExchange, trading_pair: str) -> list[str]:
         _orders(connector),
         connector.latency.lines(),
     ]
-    return [line for section in sections for line in ("", *section)]
+    return [line for section in sections for line in (*section, "")][:-1]
 
 
 def _connection(connector: ValrExchange, trading_pair: str) -> list[str]:
