@@ -190,7 +190,8 @@ KINDS = {
 
 
 def listing() -> Iterator[str]:
-    """Write every kind in a line: its name, its options with their defaults, what it does."""
+    """Write every kind in a line: its name, its options with their defaults, what it does. Last what all can take."""
     for kind, about in KINDS.items():
         usage = f"[{about.usage}] " if about.usage else ""
         yield f"{kind.value:<36}{usage}{about.does}"
+    yield f"\nEvery kind also takes {', '.join(WHEN)}."

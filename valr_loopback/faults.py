@@ -49,10 +49,10 @@ def about(order: Order | AccountTrade, *, event: str = "", path: str = "") -> Su
 class Fault(BaseModel):
     """One fault of a plan. Times are in seconds since it was put in force; ``delay`` is a range of seconds.
 
-    ``nth`` names the opportunities that may be taken, counted from 1: for the kinds about placements these are the
-    orders in the sequence they were sent. ``times`` is how often the fault strikes at most. It is in force from
-    ``from_seconds``, for ``for_seconds``, again ``every`` so many seconds, and never after ``until_seconds``.
-    ``orders`` are client order ids, or what they begin with.
+    ``nth`` names the opportunities that may be taken, counted from 1 while the fault is in force: for the kinds about
+    placements these are the orders in the sequence they were sent. ``times`` is how often the fault strikes at most.
+    It is in force from ``from_seconds``, for ``for_seconds``, again ``every`` so many seconds, and never after
+    ``until_seconds``. ``orders`` are client order ids, or what they begin with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
@@ -196,10 +196,10 @@ class FaultPlan:
     def strike(self, kind: FaultKind, subject: Subject = NOTHING) -> Fault | None:
         """Take an opportunity for a kind of fault: the fault that strikes, or ``None``."""
         for armed in self._armed.get(kind, ()):
-            if not armed.fault.concerns(subject):
+            if not armed.fault.concerns(subject) or armed.fault.window(self._clock() - armed.since) is None:
                 continue
             armed.opportunities += 1
-            if armed.fault.window(self._clock() - armed.since) is not None and self._allows(armed):
+            if self._allows(armed):
                 return armed.fault
         return None
 

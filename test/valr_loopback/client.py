@@ -4,11 +4,16 @@ import asyncio
 import hmac
 import json
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from hashlib import sha512
 
 import aiohttp
 
+from valr_loopback.counterparty import COUNTERPARTY
+from valr_loopback.faults import Fault
+from valr_loopback.ledger import ledger
+from valr_loopback.pairs import CURRENCIES
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
 PATIENCE = 5.0
@@ -139,6 +144,51 @@ async def running(clock=time.time, **config):
         aiohttp.ClientSession() as session,
     ):
         yield server, Client(server, session)
+
+
+def faulty(*faults, **config):
+    """A quiet server with these faults in force, each a kind or the options of a fault, and a client."""
+    rows = [{"kind": fault} if isinstance(fault, str) else fault for fault in faults]
+    return running(faults=tuple(Fault(**row) for row in rows), **config)
+
+
+def place(client_order_id="a", **more):
+    payload = limit(customerOrderId=client_order_id, **more)
+    return {"type": "PLACE_LIMIT_ORDER", "clientMsgId": client_order_id, "payload": payload}
+
+
+def cancel(client_order_id="a"):
+    payload = {"customerOrderId": client_order_id, "pair": "BTCZAR"}
+    return {"type": "CANCEL_LIMIT_ORDER", "clientMsgId": f"cancel {client_order_id}", "payload": payload}
+
+
+class Books:
+    """Checks that no money appears or vanishes, and that what is reserved is what open orders hold."""
+
+    def __init__(self, server):
+        self.server = server
+        self.before = self._money()
+
+    def _money(self):
+        engine = self.server.exchange.engine
+        staked = 10**12 if COUNTERPARTY in engine.portfolios else 0
+        return {code: engine.accounts.supply(code) - staked for code in CURRENCIES}
+
+    def check(self):
+        assert self._money() == self.before
+        engine = self.server.exchange.engine
+        for account_id, portfolio in engine.portfolios.items():
+            held = Counter()
+            for order in portfolio.open.values():
+                held[order.given_currency] += order.reserved
+            wallets = engine.accounts.get(account_id).wallets
+            assert {code: wallet.reserved for code, wallet in wallets.items() if wallet.reserved} == held
+
+    def orders(self):
+        """The client ids and states of the demo user's orders, in the ledger anybody can ask for."""
+        self.check()
+        rows = ledger(self.server.exchange, self.server.account_id)["orders"]
+        return {row["customerOrderId"]: row["status"] for row in rows}
 
 
 def limit(side="BUY", price="1800000", quantity="0.001", pair="BTCZAR", **more):
