@@ -443,11 +443,13 @@ class ValrExchange(ExchangePyBase):
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
         self._is_started = False
+        # Hummingbot's engine ends its loop at the first wait: what must happen comes before it.
+        if self._latency.snapshot():
+            self.logger().info(self._latency.line())
+        self._keeper.halt()
         await super().stop_network()
         await self._keeper.stop()
         await self._web_assistants_factory.close()
-        if self._latency.snapshot():
-            self.logger().info(self._latency.line())
 
     def _on_account_socket_connected(self) -> None:
         self._poll_notifier.set()

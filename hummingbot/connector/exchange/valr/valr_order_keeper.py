@@ -169,16 +169,22 @@ class OrderKeeper:
         """Whether orders are being looked after."""
         return self._loop_task is not None and not self._loop_task.done()
 
-    async def stop(self) -> None:
-        """Stop the loop; what was being asked is asked again after the next start."""
-        tasks = [task for task in (self._loop_task, *self._tasks) if task is not None]
-        self._loop_task = None
-        for task in tasks:
+    def halt(self) -> None:
+        """Stop the loop without waiting for its end: Hummingbot's engine gives no time for more when it ends."""
+        if self._loop_task is not None:
+            self._tasks.add(self._loop_task)
+            self._loop_task = None
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._lifecycle.abandon_wishes(time.monotonic())
         if not self._lifecycle.live_ids:
             self._journal.close()
+
+    async def stop(self) -> None:
+        """Stop the loop; what was being asked is asked again after the next start."""
+        self.halt()
+        tasks, self._tasks = self._tasks, set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lifecycle.abandon_wishes(time.monotonic())
 
     def reconcile(self) -> int:
         """Ask for every order and every pair's trades; return how many orders that concerns."""
@@ -334,16 +340,20 @@ class OrderKeeper:
         return await self._send_cancel(wish)
 
     async def cancel_and_prove(self, client_order_ids: list[str], seconds: float) -> set[str]:
-        """Cancel orders and wait up to ``seconds`` for proof; return those proven gone."""
+        """Cancel orders and wait up to ``seconds`` until their ends, and so their last fills, have been told.
+
+        Return those proven gone: one whose end is known and whose fills are still being asked for is among them.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await safe_gather(*map(self.cancel, client_order_ids))
-                while not all(map(self._lifecycle.is_proven_gone, client_order_ids)):
+                while any(map(self._lifecycle.is_live, client_order_ids)):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             remaining = [each for each in client_order_ids if not self._lifecycle.is_proven_gone(each)]
-            self._logger().error(f"Not proven to be cancelled within {seconds:g} s: {', '.join(remaining)}")
+            if remaining:
+                self._logger().error(f"Not proven to be cancelled within {seconds:g} s: {', '.join(remaining)}")
         return set(filter(self._lifecycle.is_proven_gone, client_order_ids))
 
     async def _send_cancel(self, wish: SendCancel) -> bool:
@@ -506,15 +516,16 @@ class OrderKeeper:
         try:
             trades = await self.trades_since(trading_pair, since)
             self._trades_covered[trading_pair] = asked_at
+            complete = True
         except TooManyTradesError as error:
             self._warn(str(error), "too many trades")
-            trades = error.trades
+            trades, complete = error.trades, False
         except (ValrRequestError, ValueError) as error:
             self._warn(f"The trades of {trading_pair} could not be fetched: {error}", "trades")
-            trades = []
+            trades, complete = [], False
         for trade in reversed(trades):
             await self.take_event(trade)
-        await self._publish(self._lifecycle.trades_fetched(trading_pair, time.monotonic()))
+        await self._publish(self._lifecycle.trades_fetched(trading_pair, time.monotonic(), complete=complete))
 
     async def trades_since(self, trading_pair: str, since: float) -> list[AccountTrade]:
         """Return the account's trades of a pair back to ``since`` (Unix seconds), newest first.

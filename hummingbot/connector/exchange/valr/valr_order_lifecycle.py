@@ -139,6 +139,9 @@ class _Record:
     last_check: float = float("-inf")
     failed_checks: int = 0
     misses: int = 0
+    # Lookups that said "Filled" and not how much; all trades of its pair have been handed in since the first of them.
+    sizeless_answers: int = 0
+    trades_complete: bool = False
     cancel_found_nothing_at: float | None = None
     not_found_notice_at: float | None = None
 
@@ -400,7 +403,8 @@ class OrderLifecycle:
         if record is None or record.ending is not None:
             return []
         self._settle_cancel(record, now, patience=CANCEL_DEADLINE, acknowledged=True)
-        outcomes = self._prove_open(record, now)
+        # Without VALR's id nothing is told yet; the lookup that must follow brings it.
+        outcomes = self._prove_open(record, now) if record.order_id else []
         record.ending = _Ending(OrderWord.CANCELLED, None)
         return outcomes + self._conclude(record, now)
 
@@ -441,11 +445,14 @@ class OrderLifecycle:
     @staticmethod
     def _settle_cancel(record: _Record, now: float, *, patience: float = 0.0, acknowledged: bool = False) -> None:
         cancel = record.cancel
-        if cancel is not None:
-            cancel.sending = False
-            cancel.acknowledged = cancel.acknowledged or acknowledged
-            cancel.deadline = now + back_off(max(cancel.attempts, 1), patience, CANCEL_DEADLINE_MAX)
-            record.check_by(cancel.deadline)
+        if cancel is None:
+            # It was dropped while it was being sent, and may have worked.
+            record.check_by(now + patience)
+            return
+        cancel.sending = False
+        cancel.acknowledged = cancel.acknowledged or acknowledged
+        cancel.deadline = now + back_off(max(cancel.attempts, 1), patience, CANCEL_DEADLINE_MAX)
+        record.check_by(cancel.deadline)
 
     # --- Evidence from the stream and from lookups --------------------------------------------------------------------
     def event(self, message: Evidence, now: float) -> list[Outcome]:
@@ -605,8 +612,14 @@ class OrderLifecycle:
         ]
 
     # --- Trades and reconciliation ------------------------------------------------------------------------------------
-    def trades_fetched(self, trading_pair: str, now: float) -> list[Outcome]:
-        """All trades that were fetched have been handed in by :meth:`event`; ask again if fills are still missing."""
+    def trades_fetched(self, trading_pair: str, now: float, *, complete: bool = True) -> list[Outcome]:
+        """The trades that were fetched have been handed in by :meth:`event`; ask again if fills are still missing.
+
+        :param complete: VALR answered, and these were all
+        """
+        for record in self._records.values():
+            if record.trading_pair == trading_pair and record.sizeless_answers:
+                record.trades_complete = record.trades_complete or complete
         fetch = self._fetches.get(trading_pair)
         if fetch is None:
             return []
@@ -721,7 +734,9 @@ class OrderLifecycle:
         self._fetch_trades(record.trading_pair, now)
         if looked_up:
             record.failed_checks += 1
-        return record.filled if record.filled and record.failed_checks >= TOTALS_DOUBTED_AFTER else None
+            record.sizeless_answers += 1
+        silent = record.sizeless_answers >= TOTALS_DOUBTED_AFTER and record.trades_complete
+        return record.filled if record.filled and silent else None
 
     def _after_live_lookup(self, record: _Record, report: OrderReport, now: float) -> None:
         if record.ending is not None:

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_order_keeper, valr_order_lifecycle
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
-from test.hummingbot.connector.exchange.valr.execution_cards import CARDS, Card
+from test.hummingbot.connector.exchange.valr.execution_cards import CARDS, Card, render
 from test.hummingbot.connector.exchange.valr.execution_steps import Stage
+
+README = Path(__file__).parents[5] / "README.md"
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +36,7 @@ async def test_card(card: Card, channel: str) -> None:
 
 def test_every_card_has_a_number_of_its_own() -> None:
     assert max(Counter(card.id for card in CARDS).values()) == 1
+
+
+def test_the_readme_shows_the_matrix_as_it_is() -> None:
+    assert render() in README.read_text()

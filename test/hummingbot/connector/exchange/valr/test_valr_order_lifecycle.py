@@ -432,12 +432,64 @@ def test_when_no_summary_says_how_much_was_filled_the_trades_have_the_last_word(
     desk.event(trade(1, "0.3"))
     asked = 0
     while not desk.ends:
-        for _ in lookups(desk.after(0.25)):
+        wishes = desk.after(0.25)
+        for _ in lookups(wishes):
             asked += 1
             desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0"))
+        for _ in fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
     assert asked == 4
     assert desk.ends == [End.FILLED]
     assert desk.fills == ["trade-1"]
+
+
+@pytest.mark.parametrize("trouble", ["lookups that failed before", "no trades to be had"])
+def test_the_trades_have_the_last_word_only_when_all_of_them_are_there(trouble: str) -> None:
+    desk = Desk(track=False)
+    desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
+    desk.accept()
+    desk.event(trade(1, "0.3"))
+    if trouble == "lookups that failed before":
+        for _ in range(5):
+            desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
+        desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0"))
+        desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+        assert desk.ends == []
+        return
+    for _ in range(40):
+        wishes = desk.after(1.0)
+        for _ in lookups(wishes):
+            desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0"))
+        for _ in fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now, complete=False))
+    assert desk.ends == []
+
+
+def test_a_cancel_for_certainty_dropped_while_it_was_sent_is_looked_into() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    sent: list[SendCancel] = []
+    while not sent:
+        wishes = desk.after(1.0)
+        sent += cancels(wishes)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    desk.event(report("Placed"))
+    desk.after(60.0)
+    desk.looked_up(report("Placed"))
+    desk.take(desk.lifecycle.cancel_doubtful(CID, desk.now))
+    assert len(lookups(desk.after(1.0))) == 1
+
+
+def test_an_order_without_valrs_id_is_told_open_only_when_the_lookup_brings_it() -> None:
+    desk = Desk()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_done(CID, desk.now))
+    assert desk.said == []
+    assert len(lookups(desk.after(0.0))) == 1
+    desk.looked_up(report("Cancelled"))
+    assert {outcome.order_id for outcome in desk.said} == {OID}
+    assert desk.ends == [End.CANCELLED]
 
 
 def test_failed_processing_is_a_hint_to_look_up_and_keeps_the_reason() -> None:

@@ -1,0 +1,96 @@
+"""What may go wrong with evidence on its way: every fault by name, and the weather that says when one strikes."""
+
+import random
+from collections import Counter
+from enum import Enum
+
+from .evidence_timeline import Timeline
+
+
+class Fault(Enum):
+    """Misbehaviour of VALR, of the wire or of this side (valr-api.md 4, 6, 8, 9)."""
+
+    # Placement
+    PLACE_UNSENT = "placement never sent"
+    PLACE_LOST = "placement lost on its way"
+    PLACE_LATE = "placement arrives late"
+    PLACE_GHOST = "placement arrives after all patience"
+    PLACE_VANISHES = "placement acknowledged, then nothing"
+    PLACE_REFUSED = "placement refused in the reply"
+    PLACE_REFUSED_ALIVE = "placement refused in the reply though live"
+    PLACE_REPLY_LOST = "placement reply lost"
+    PLACE_REPLY_LATE = "placement reply late"
+    # Events
+    EVENT_LOST = "event lost"
+    EVENT_DOUBLED = "event doubled"
+    EVENT_LATE = "event late"
+    EVENT_ANONYMOUS = "event without customerOrderId"
+    EVENT_UNREADABLE = "event unreadable"
+    WORD_UNKNOWN = "unknown status word"
+    STAMP_MISSING = "event without orderUpdatedAt"
+    STAMP_OFF = "orderUpdatedAt off by a second"
+    QUANTITY_MISSING = "status without quantities"
+    LIST_LACKS_FRESH = "list lacks fresh orders"
+    LIST_IS_STALE = "list still shows ended orders"
+    # Cancels
+    CANCEL_UNSENT = "cancel never sent"
+    CANCEL_LOST = "cancel lost on its way"
+    CANCEL_REPLY_LOST = "cancel reply lost"
+    CANCEL_REFUSED = "cancel refused though open"
+    CANCEL_FAILS = "FAILED_CANCEL_ORDER though open"
+    CANCEL_IGNORED = "cancel acknowledged, never executed"
+    CANCEL_SLOW = "cancel acknowledged, executed late"
+    CANCEL_BEATEN = "cancel loses to a fill"
+    # Questions
+    LOOKUP_BLIND = "lookups blind to a new order"
+    LOOKUP_LAGS = "lookup lags"
+    LOOKUP_FAILS = "lookup fails"
+    LOOKUP_SLOW = "lookup slow"
+    HISTORY_LAGS = "trade history lags"
+    HISTORY_FAILS = "trade history fails"
+    # Habits of the exchange, which calm weather does not change
+    REMAINDER_ZEROED = "cancelled orders show no remainder"
+    MARKET_ZEROED = "filled market orders show no quantities"
+    # This side
+    SOCKET_DOWN = "account socket down for a while"
+    BOT_STOPPED = "connector stopped for a while"
+
+
+HABITS = frozenset({Fault.REMAINDER_ZEROED, Fault.MARKET_ZEROED})
+
+
+class Weather:
+    """Says when a fault strikes, from one seed, and keeps count.
+
+    Each fault has dice of its own, so that taking one fault away (as shrinking does) leaves the others as they were.
+
+    :param faults: those that may strike
+    :param strength: how likely each is to strike at an opportunity
+    """
+
+    def __init__(self, faults: frozenset[Fault], strength: float, seed: int, timeline: Timeline) -> None:
+        self._faults = faults
+        self._strength = strength
+        self._timeline = timeline
+        self._dice = {
+            fault: random.Random(seed * 1000 + number) for number, fault in enumerate(Fault) if fault in faults
+        }
+        self.calm_at = float("inf")
+        self.struck: Counter[Fault] = Counter()
+
+    def strikes(self, fault: Fault) -> bool:
+        """Whether ``fault`` strikes at this opportunity; a habit always does."""
+        if fault not in self._faults or (self._timeline.now >= self.calm_at and fault not in HABITS):
+            return False
+        if fault not in HABITS and self._dice[fault].random() >= self._strength:
+            return False
+        self.struck[fault] += 1
+        return True
+
+    def seconds(self, fault: Fault, low: float, high: float) -> float:
+        """Return a delay between ``low`` and ``high`` if ``fault`` strikes, else 0."""
+        return self._dice[fault].uniform(low, high) if self.strikes(fault) else 0.0
+
+    def choose[T](self, fault: Fault, options: list[T]) -> T:
+        """Return one form of a fault that has struck."""
+        return self._dice[fault].choice(options)

@@ -1,0 +1,297 @@
+"""A story: several orders with what happens to each, the faults of the day, and how it is played and judged."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import partial
+
+from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
+from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
+
+from .evidence_faults import Fault, Weather
+from .evidence_model import CANCELLED, EXPIRED, FILLED, MODIFIED, Exchange, Order
+from .evidence_shell import Answer, Shell
+from .evidence_timeline import Timeline
+from .evidence_wire import LONGEST_DELAY
+from .evidence_witness import Witness
+
+# The earlier run ended somewhere in the half minute before time 0.
+EARLIER = -30.0
+STRAY_GRACE = 5.0
+# All a lifecycle may need after calm: patience with numbered placements, and the longest back-offs.
+SETTLING = 100.0
+QUANTITY = Decimal(1)
+TENTH = Decimal("0.1")
+
+
+class Origin(Enum):
+    """Where an order comes from."""
+
+    NEW = "new"
+    RESTORED = "restored from an earlier run"
+    STRAY = "stray of an earlier run"
+    FOREIGN = "foreign"
+
+
+class Kind(Enum):
+    """Of which kind an order is."""
+
+    LIMIT = "limit"
+    IOC = "limit, immediate or cancel"
+    MARKET = "market"
+    BY_QUOTE = "market by quote amount"
+
+
+class Deed(Enum):
+    """What can happen to an order on the book."""
+
+    FILL = "filled in part"
+    COMPLETE = "filled"
+    CANCEL = "cancelled by the bot"
+    APP_CANCEL = "cancelled in the app"
+    MODIFY = "modified in the app"
+    EXPIRE = "expired"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A deed so many seconds after the one before; ``tenths`` of the quantity where it needs an amount."""
+
+    after: float
+    deed: Deed
+    tenths: int = 0
+
+
+@dataclass(frozen=True)
+class OrderPlan:
+    """One order: how it is placed, what it meets on arrival, and what happens to it later.
+
+    :param failure: why the exchange fails it on arrival, empty if it does not
+    :param arrives: False if an earlier run's placement never reached the exchange
+    :param steps: deeds; a market order's are its fills on arrival
+    :param remainder: the word with which a market order's remainder ends
+    :param remembered: how much Hummingbot had saved of a restored order, from 0 (just submitted) to 3 (all of it)
+    """
+
+    client_order_id: str
+    trading_pair: str
+    origin: Origin
+    kind: Kind
+    over_socket: bool
+    starts_at: float
+    failure: str
+    arrives: bool
+    steps: tuple[Step, ...]
+    remainder: str
+    remembered: int
+
+    @property
+    def immediate(self) -> bool:
+        """Whether it cannot rest."""
+        return self.kind is not Kind.LIMIT
+
+    @property
+    def asked(self) -> Decimal:
+        """The quantity the bot knows, 0 for an amount to spend."""
+        return Decimal(0) if self.kind is Kind.BY_QUOTE else QUANTITY
+
+
+@dataclass(frozen=True)
+class Story:
+    """Orders and weather.
+
+    :param spoiled: types of events that faults may touch
+    :param poll_every: seconds between polls, None for no polls before calm
+    :param interruption: None, or ``SOCKET_DOWN`` or ``BOT_STOPPED``
+    :param window: from when to when the interruption lasts
+    :param waits: whether the lifecycle is left to itself after calm, before it is helped
+    :param reconnects: whether help is a reconnection, else a poll
+    """
+
+    orders: tuple[OrderPlan, ...]
+    faults: frozenset[Fault]
+    strength: float
+    seed: int
+    spoiled: frozenset[str]
+    poll_every: float | None
+    interruption: Fault | None
+    window: tuple[float, float]
+    waits: bool
+    reconnects: bool
+
+
+class Play:
+    """One story with one lifecycle, from the first order to the verdict."""
+
+    def __init__(self, story: Story, lifecycle: OrderLifecycle) -> None:
+        self._story = story
+        self._lifecycle = lifecycle
+        self._timeline = Timeline(EARLIER)
+        self.weather = Weather(story.faults, story.strength, story.seed, self._timeline)
+        self._placed: dict[str, Order] = {}
+        self._shell = Shell(lifecycle, self._timeline, self.weather, story.spoiled)
+
+    @property
+    def exchange(self) -> Exchange:
+        """The truth."""
+        return self._shell.wire.exchange
+
+    @property
+    def witness(self) -> Witness:
+        """What was told, and the diary."""
+        return self._shell.witness
+
+    def run(self) -> None:
+        """Play it.
+
+        :raises AssertionError: the lifecycle said or did something wrong, or left something undone
+        """
+        self._put_down()
+        self._run_until(self.weather.calm_at + LONGEST_DELAY + 1)
+        if self._story.waits:
+            self._run_until(self._timeline.now + SETTLING)
+            self.witness.check_obligations()
+        self.witness.note("help comes")
+        self._help()
+        self._run_until(self._timeline.now + SETTLING)
+        self.witness.check_all()
+
+    def _run_until(self, when: float) -> None:
+        while True:
+            self._shell.serve()
+            due = self._shell.next_due()
+            if min(due, self._timeline.next_at) > when:
+                break
+            if due < self._timeline.next_at:
+                self._timeline.at(due, lambda: None)
+            self._timeline.step()
+        self._timeline.now = max(self._timeline.now, when)
+
+    def _help(self) -> None:
+        if self._story.reconnects:
+            self._shell.disconnect()
+            self._shell.connect()
+        else:
+            self._shell.poll()
+            # Absence from a list is looked into; a second poll finds what appeared meanwhile.
+            self._timeline.after(20.0, self._shell.poll)
+
+    # --- Putting down what happens ------------------------------------------------------------------------------------
+    def _put_down(self) -> None:
+        story, at = self._story, self._timeline.at
+        for plan in story.orders:
+            self._put_down_order(plan)
+        at(0.0, self._start)
+        if story.interruption is not None:
+            self.weather.struck[story.interruption] += 1
+            stops = story.interruption is Fault.BOT_STOPPED
+            at(story.window[0], self._shell.stop if stops else self._shell.disconnect)
+            at(story.window[1], self._shell.start if stops else self._shell.connect)
+        ends = [plan.starts_at + sum(step.after for step in plan.steps) for plan in story.orders]
+        ghosts = 32.0 if Fault.PLACE_GHOST in story.faults else 0.0
+        self.weather.calm_at = max([story.window[1], *ends]) + LONGEST_DELAY + ghosts
+        if story.poll_every is not None:
+            for number in range(1, int(self.weather.calm_at / story.poll_every) + 1):
+                at(number * story.poll_every, self._shell.poll)
+
+    def _put_down_order(self, plan: OrderPlan) -> None:
+        if plan.origin is Origin.NEW:
+            begin = partial(self._shell.place, plan, lambda: self._arrive(plan))
+        elif plan.arrives:
+            begin = partial(self._arrive, plan)
+        else:
+            return
+        self._timeline.at(plan.starts_at, begin)
+        if not plan.immediate:
+            moment = plan.starts_at
+            for step in plan.steps:
+                moment += step.after
+                self._timeline.at(moment, partial(self._do, plan, step))
+
+    def _arrive(self, plan: OrderPlan) -> Answer:
+        """The placement reaches the exchange."""
+        exchange = self.exchange
+        order = exchange.place(
+            "" if plan.client_order_id.startswith("app") else plan.client_order_id,
+            plan.trading_pair,
+            QUANTITY,
+            immediate=plan.immediate,
+            order_type="market" if plan.kind in (Kind.MARKET, Kind.BY_QUOTE) else "limit",
+            failure=plan.failure,
+            asked=plan.asked,
+        )
+        if plan.immediate and order.live:
+            for step in plan.steps:
+                exchange.fill(order, TENTH * step.tenths)
+            untraded = plan.remainder in (CANCELLED, EXPIRED)
+            exchange.finish(order, plan.remainder if untraded or order.state.filled else CANCELLED)
+        self._placed[plan.client_order_id] = order
+        return Answer(order.order_id, plan.failure)
+
+    def _do(self, plan: OrderPlan, step: Step) -> None:
+        """Let a deed happen to an order on the book."""
+        order, exchange = self._placed.get(plan.client_order_id), self.exchange
+        if step.deed is Deed.CANCEL and plan.origin is not Origin.FOREIGN:
+            if plan.client_order_id in self.witness.told and plan.origin is not Origin.STRAY:
+                self._shell.cancel(plan.client_order_id)
+        elif order is None:
+            return
+        elif step.deed is Deed.FILL:
+            exchange.fill(order, TENTH * step.tenths)
+        elif step.deed is Deed.COMPLETE:
+            exchange.fill(order, order.state.quantity)
+        elif step.deed is Deed.MODIFY:
+            exchange.modify(order, TENTH * 2 * step.tenths)
+        else:
+            exchange.finish(order, EXPIRED if step.deed is Deed.EXPIRE else CANCELLED)
+
+    # --- An earlier run -----------------------------------------------------------------------------------------------
+    def _start(self) -> None:
+        """The bot starts, with what Hummingbot saved of an earlier run and what the journal knows besides."""
+        for plan in self._story.orders:
+            if plan.origin is Origin.RESTORED:
+                self._restore(plan)
+            elif plan.origin is Origin.STRAY:
+                self._timeline.at(STRAY_GRACE, partial(self._shell.suspect, plan, plan.starts_at))
+        self._shell.start()
+
+    def _restore(self, plan: OrderPlan) -> None:
+        order = self._placed.get(plan.client_order_id)
+        if order is None or plan.remembered == 0:
+            self._shell.restore(plan, Stage.SUBMITTED, "", {}, plan.starts_at)
+            return
+        if plan.remembered == 1 or not order.opened:
+            self._shell.restore(plan, Stage.SUBMITTED, order.order_id, {}, plan.starts_at)
+            return
+        known = order.trades[: plan.remembered - 2 + len(order.trades) // 2]
+        fills = {trade.trade_id: trade.quantity for trade in known}
+        told = Stage.PARTIALLY_FILLED if 0 < sum(fills.values()) < plan.asked else Stage.OPEN
+        if any(step.deed is Deed.CANCEL for step in plan.steps) and not plan.immediate:
+            told = Stage.CANCEL_PENDING
+        self._shell.restore(plan, told, order.order_id, fills, plan.starts_at)
+
+    # --- What it was about --------------------------------------------------------------------------------------------
+    def labels(self) -> set[str]:
+        """Return what occurred: kinds of histories and of faults."""
+        labels = {f"fault: {fault.value}" for fault in self.weather.struck}
+        for plan in self._story.orders:
+            order = self._placed.get(plan.client_order_id)
+            labels.add(f"order: {plan.origin.value}")
+            labels.add(f"order: {plan.kind.value}")
+            labels.add(f"history: {self._history(plan, order)}")
+            if order is not None and any(state.word == MODIFIED for state in order.states):
+                labels.add("history: modified")
+        return labels
+
+    def _history(self, plan: OrderPlan, order: Order | None) -> str:
+        if order is None:
+            return "never arrived"
+        if not order.opened:
+            return "failed on arrival"
+        told = self.witness.told.get(plan.client_order_id)
+        partly = ", filled in part" if order.trades and order.state.word != FILLED else ""
+        if order.live:
+            return f"open{partly}"
+        if order.state.word == FILLED and told is not None and told.unwanted:
+            return "filled before its cancel"
+        return f"{order.state.word}{partly}"
