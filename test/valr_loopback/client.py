@@ -115,14 +115,20 @@ class Socket:
 
 
 class Client:
-    def __init__(self, server, session):
-        self.server, self.session = server, session
+    """Signs by the time of ``clock``."""
+
+    def __init__(self, server, session, clock=time.time):
+        self.server, self.session, self.clock = server, session, clock
         self.key, self.secret = server.api_key, server.api_secret
+
+    def _signed(self, verb, path, text, sub_account):
+        timestamp = str(int(self.clock() * 1000))
+        return signed(self.key, self.secret, verb, path, text, sub_account=sub_account, timestamp=timestamp)
 
     async def call(self, verb, path, body=None, *, headers=None, sign=True, sub_account=""):
         text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
         if headers is None:
-            headers = signed(self.key, self.secret, verb, path, text, sub_account=sub_account) if sign else {}
+            headers = self._signed(verb, path, text, sub_account) if sign else {}
         async with self.session.request(verb, self.server.url + path, data=text or None, headers=headers) as response:
             return Reply(response.status, await response.text(), response.headers)
 
@@ -131,7 +137,7 @@ class Client:
 
     @asynccontextmanager
     async def socket(self, path="/ws/account", *, sign=True, sub_account="", **options):
-        headers = signed(self.key, self.secret, "GET", path, sub_account=sub_account) if sign else {}
+        headers = self._signed("GET", path, "", sub_account) if sign else {}
         async with self.session.ws_connect(self.server.websocket_url + path, headers=headers, **options) as connected:
             yield Socket(connected)
 
@@ -143,7 +149,7 @@ async def running(clock=time.time, **config):
         LoopbackServer(LoopbackConfig(port=0, **(QUIET | config)), clock) as server,
         aiohttp.ClientSession() as session,
     ):
-        yield server, Client(server, session)
+        yield server, Client(server, session, clock)
 
 
 def faulty(*faults, **config):
