@@ -24,6 +24,11 @@ class Scenario:
     kills: int = 0
     ends_all: bool = False
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there are so many kinds that a run need not meet each of them."""
+        return len(self.rows) > 5
+
     def plan(self) -> list[Fault]:
         """Return the faults, checked."""
         return [Fault.model_validate(row) for row in self.rows]
@@ -98,7 +103,11 @@ _EVENT_FAULTS = (
     _alone("reorder_events"),
     _alone("omit_customer_order_id"),
     _alone("open_orders_missing_fresh", delay=(2.0, 2.0)),
-    _alone("open_orders_stale", delay=(3.0, 3.0)),
+    _together(
+        "open_orders_stale",
+        {"kind": "open_orders_stale", "delay": (3.0, 3.0)},
+        {"kind": "open_orders_stale", "delay": (3.0, 3.0), "path": "/v1/orders/open"},
+    ),
     _alone("open_orders_object_layout"),
     _alone("status_update_needs_subscribe"),
     _alone("status_update_not_for_resting"),
@@ -106,6 +115,7 @@ _EVENT_FAULTS = (
     _alone("unknown_status_word", probability=0.3),
     _alone("missing_field", probability=0.3),
     *(_alone("missing_field", event, event=event, probability=0.5) for event in EVENTS),
+    _alone("missing_field", "fee", event="NEW_ACCOUNT_TRADE", field="fee", probability=0.5),
     _alone("extra_fields"),
     _alone("commas_in_numbers"),
 )
@@ -144,16 +154,15 @@ _SOCKET_FAULTS = (
 )
 
 _REST_FAULTS = tuple(
-    _alone(kind, probability=probability, order_entry=order_entry, **options)
+    scenario
     for order_entry in ("websocket", "rest")
-    for kind, probability, options in (
-        ("rest_429", 0.3, {}),
-        ("rest_503", 0.3, {}),
-        ("rest_500", 0.3, {}),
-        ("rest_timeout", 0.2, {"delay": (2.0, 12.0)}),
-        ("rest_reset", 0.3, {}),
-        ("rest_slow", 0.5, {"delay": (0.5, 4.0)}),
-        ("rest_html_400", 0.3, {}),
+    for scenario in (
+        *(
+            _alone(kind, probability=0.3, order_entry=order_entry)
+            for kind in ("rest_429", "rest_503", "rest_500", "rest_reset", "rest_html_400")
+        ),
+        _alone("rest_timeout", probability=0.2, delay=(2.0, 12.0), order_entry=order_entry),
+        _alone("rest_slow", probability=0.5, delay=(0.5, 4.0), order_entry=order_entry),
     )
 )
 
@@ -264,4 +273,4 @@ NASTIEST = (
     "rest_503 all down",
     "exchange killed",
 )
-"""What ``make test`` runs; ``make fault`` runs everything."""
+"""What ``make test`` runs; ``make faults`` runs everything."""
