@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.limit_order import LimitOrder
 from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually
-from valr_loopback.faults import Fault
+from valr_loopback.faults import Fault, FaultKind
 from valr_loopback.orders import Order as LedgerOrder
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -47,6 +47,7 @@ class Stage:
         self._events: list[tuple[str, Any]] = []
         self._events_seen = 0
         self._saved: dict[str, Any] = {}
+        self._faults: set[FaultKind] = set()
 
     async def __aenter__(self) -> "Stage":
         await self.server.start()
@@ -85,6 +86,12 @@ class Stage:
         await self._bot_life.aclose()
         assert self.bot.live() == []
         await eventually(lambda: not self.server.accounts.sessions and not self.server.trades.sessions)
+
+    # Faults
+    def put_in_force(self, kind: str, **options: Any) -> None:
+        """Let the exchange misbehave from now on; that it did is seen to at the end."""
+        self.server.faults.add(Fault(kind=FaultKind(kind), **options))
+        self._faults.add(FaultKind(kind))
 
     # Orders
     def place(self, order: "Order") -> None:
@@ -130,6 +137,7 @@ class Stage:
         await eventually(lambda: not self.bot.exchange.in_flight_orders)
         await self.expect(remaining)
         assert self.bot.live() == []
+        assert all(self.server.faults.struck[kind] for kind in self._faults)
 
     def _worded(self, what: str, event: Any) -> str:
         name = self._names[event.order_id]
@@ -370,7 +378,7 @@ def fault_by_channel(words: str, faults: Mapping[str, tuple[str, dict[str, Any]]
 
     async def act(stage: Stage) -> None:
         kind, options = faults[stage.channel]
-        stage.server.faults.add(Fault(kind=kind, **options))
+        stage.put_in_force(kind, **options)
 
     return Do(words, act)
 
@@ -380,7 +388,7 @@ def silence() -> Do:
 
     async def act(stage: Stage) -> None:
         for event in ORDER_EVENTS:
-            stage.server.faults.add(Fault(kind="drop_event", event=event))
+            stage.put_in_force("drop_event", event=event)
 
     return Do("VALR's events about orders are lost from here on", act)
 
