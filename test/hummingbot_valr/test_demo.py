@@ -100,6 +100,7 @@ def test_every_promise_is_held(offline_environment: dict[str, str]) -> None:
     assert code == 0, running.text
     assert "Live orders at the exchange: 0" in running.text
     assert "the account socket was cut once" in running.text
+    assert re.search(r"^by the connector: cancel end( +[0-9.]+){3} +[1-9][0-9]*$", running.text, re.MULTILINE)
     assert_nothing_is_left(workspace, url)
 
 
