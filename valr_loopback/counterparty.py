@@ -1,9 +1,9 @@
 """A market participant of the faults: it fills an order at the moment its owner cancels it."""
 
 from decimal import Decimal
+from itertools import takewhile
 
 from valr_loopback.decimals import ZERO
-from valr_loopback.errors import RefusalError
 from valr_loopback.exchange import Exchange
 from valr_loopback.market import within_limits
 from valr_loopback.orders import Order, TimeInForce
@@ -15,16 +15,12 @@ COUNTERPARTY = "fault-counterparty"
 def fill(exchange: Exchange, order: Order) -> None:
     """Trade against an open order at its own price until it is filled.
 
-    Price-time priority holds: what stands before it in the book is filled first. An order that cannot be traded with,
-    because its pair is not active, stays open.
+    Price-time priority holds: what stands before it in the book is filled first.
     """
     if COUNTERPARTY not in exchange.engine.portfolios:
         exchange.open_account(COUNTERPARTY, dict.fromkeys(CURRENCIES, Decimal(10**12)), quiet=True)
-    try:
-        while order.is_open and _take(exchange, order):
-            pass
-    except RefusalError:
-        return
+    while order.is_open and _take(exchange, order):
+        pass
 
 
 def _take(exchange: Exchange, order: Order) -> bool:
@@ -43,10 +39,6 @@ def _take(exchange: Exchange, order: Order) -> bool:
 
 def _standing_before(exchange: Exchange, order: Order) -> Decimal:
     """Return the base that is traded before an order is: at better prices, and earlier at its own."""
-    quantity = ZERO
-    for level in exchange.engine.books[order.pair.symbol].levels(order.side):
-        for other in level.orders.values():
-            if other is order:
-                return quantity
-            quantity += other.remaining
-    return quantity
+    levels = exchange.engine.books[order.pair.symbol].levels(order.side)
+    resting = (other for level in levels for other in level.orders.values())
+    return sum((other.remaining for other in takewhile(lambda other: other is not order, resting)), ZERO)

@@ -115,8 +115,7 @@ def _wrap_list(message: Json, fault: Fault, random: Random, account_id: str) -> 
     """Write the list of open orders as an object, as the mirror of VALR's documentation prints it (4.3)."""
     rows = _rows(message)
     for row in rows:
-        if "side" in row:
-            row["side"] = row["side"].upper()
+        row["side"] = row["side"].upper()
     message["data"] = {"accountId": account_id, "orders": rows}
 
 

@@ -70,7 +70,9 @@ class Gateway:
     def _finish(self, request: web.Request, outcome: Answer | Hangup) -> web.Response:
         """Answer a call, or hang up on it."""
         if isinstance(outcome, Answer):
-            return _response(replace(outcome, body=self._services.clock.stamped(outcome.body)))
+            clock = self._services.clock
+            headers = {**outcome.headers, **clock.headers()}
+            return _response(replace(outcome, body=clock.stamped(outcome.body), headers=headers))
         if outcome is Hangup.RESET:
             reset(request.transport)
         elif request.transport is not None:
@@ -169,7 +171,7 @@ class Gateway:
 
 def _response(answer: Answer) -> web.Response:
     if not answer.body:
-        return web.Response(status=answer.status)
+        return web.Response(status=answer.status, headers=dict(answer.headers))
     return web.Response(
         status=answer.status, text=answer.body, content_type=answer.content_type, headers=dict(answer.headers)
     )

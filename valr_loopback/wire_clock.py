@@ -7,6 +7,7 @@ received the other, and signatures are checked by the wrong time.
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email.utils import formatdate
 
 from valr_loopback.fault_kinds import FaultKind
 from valr_loopback.faults import FaultPlan
@@ -31,6 +32,10 @@ class WireClock:
         if not self._faults.holds(FaultKind.CLOCK_OFF):
             return 0
         return int(sum(fault.offset for fault in self._faults.standing(FaultKind.CLOCK_OFF)) * 1000)
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of an answer that tell the time, where it is not the time everybody has."""
+        return {"Date": formatdate(self.now_ms() / 1000, usegmt=True)} if self.offset_ms() else {}
 
     def stamped(self, text: str) -> str:
         """Return an outgoing text with its times as this clock has them."""

@@ -110,10 +110,10 @@ async def test_a_large_order_is_filled_in_as_many_trades_as_it_takes():
         assert server.exchange.open_orders(rival) == []
 
 
-async def test_an_order_of_an_inactive_pair_cannot_be_filled():
+async def test_an_order_that_has_ended_is_not_filled():
     async with faulty("cancel_loses_to_fill") as (server, client), client.socket() as socket:
         await placed(socket, "a")
-        server.exchange.set_active("BTCZAR", False)
+        server.exchange.cancel_all(server.account_id)
         await socket.send(cancel())
         await socket.one("FAILED_CANCEL_ORDER")
         assert Books(server).orders() == {"a": CANCELLED}
