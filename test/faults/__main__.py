@@ -22,9 +22,8 @@ def main(
     report: Annotated[Path | None, typer.Option(help="Write the table there, as .json and .md.")] = None,
 ) -> None:
     """Let the strategy trade under every fault, and hold what it was told against the exchange's ledger."""
-    chosen = [name for name in NASTIEST if nastiest] or [
-        name for name in SCENARIOS if not scenarios or any(part in name for part in scenarios)
-    ]
+    offered = [name for group in NASTIEST for name in group] if nastiest else list(SCENARIOS)
+    chosen = [name for name in offered if not scenarios or any(part in name for part in scenarios)]
     if show:
         typer.echo("\n".join(chosen))
         return

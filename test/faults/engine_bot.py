@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+import psutil
+
 from hummingbot_valr.demo import CONNECTOR, PAIR
 from hummingbot_valr.demo_log import BotLog
 from hummingbot_valr.demo_processes import Bot, end_marked
@@ -33,30 +35,33 @@ class EngineBot:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self._bot = Bot(workspace, NAME)
+        self._engine: psutil.Process | None = None
 
     async def prepare(self, exchange: Exchange) -> None:
         """Make the workspace, the strategy's configuration and the encrypted keys."""
-        await self._bot.run("hummingbot_valr.command", "workspace", str(self.workspace), "--quiet-offline")
+        options = [part for name, value in STRATEGY.items() for part in ("--set", f"{name}={value}")]
+        await asyncio.gather(
+            self._bot.run("hummingbot_valr.command", "workspace", str(self.workspace), "--quiet-offline"),
+            self._bot.hbot("create", "pure_market_making", "--name", f"{NAME}.yml", *options),
+        )
         keys = {"api_key": exchange.api_key, "api_secret": exchange.api_secret, "url": exchange.url}
         content = json.dumps({f"{CONNECTOR}_{name}": value for name, value in keys.items()})
         await self._bot.hbot("connect", CONNECTOR, "--keys-stdin", stdin=content)
-        options = [part for name, value in STRATEGY.items() for part in ("--set", f"{name}={value}")]
-        await self._bot.hbot("create", "pure_market_making", "--name", f"{NAME}.yml", *options)
 
     async def start(self) -> None:
         """Start trading."""
         await self._bot.hbot("start", f"{NAME}.yml")
+        self._engine = self._bot.engine()
 
     async def stop(self) -> None:
         """Stop trading as a user does: the bot cancels its orders."""
         await self._bot.hbot("stop")
 
     async def kill(self) -> None:
-        """End the engine as ``kill -9`` does."""
-        engine = self._bot.engine()
-        assert engine is not None, "the engine does not run"
-        engine.kill()
-        await asyncio.to_thread(engine.wait)
+        """End the engine as ``kill -9`` does, without a moment's delay."""
+        assert self._engine is not None, "the engine does not run"
+        self._engine.kill()
+        await asyncio.to_thread(self._engine.wait)
 
     async def end(self) -> None:
         """End whatever still runs of it."""

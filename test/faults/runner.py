@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -130,7 +131,7 @@ class _Run:
         on_pair = [order_id for order_id, pair in self._foreign.items() if pair == SYMBOL]
         return Record(
             ledger=parse_ledger(content),
-            traded_at={row["id"]: datetime.fromisoformat(row["tradedAt"]).timestamp() for row in content["trades"]},
+            traded_at=trade_times(content),
             told=tuple(self._bot.told),
             sent=dict(self._bot.connector.sent),
             most_wanted=2 * LEVELS,
@@ -149,6 +150,11 @@ class _Run:
         struck = {kind for kind, count in self._struck.items() if count}
         wanted = {fault.kind.value for fault in self._plan}
         return () if self._scenario.is_crowded and wanted & struck else tuple(sorted(wanted - struck))
+
+
+def trade_times(ledger: Mapping[str, Any]) -> dict[str, float]:
+    """Return when each trade of a ledger happened, in Unix seconds by its id."""
+    return {row["id"]: datetime.fromisoformat(row["tradedAt"]).timestamp() for row in ledger["trades"]}
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> bool:
