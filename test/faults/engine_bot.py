@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped, unused-ignore]
 
 from hummingbot_valr.demo import CONNECTOR, PAIR
 from hummingbot_valr.demo_log import BotLog

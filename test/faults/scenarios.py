@@ -174,7 +174,12 @@ _REST_FAULTS = tuple(
 _OUTAGES = (
     _alone("rest_503", "all down"),
     _alone("rest_503", "all down", order_entry="rest"),
-    _alone("read_only"),
+    _together(
+        "read_only with the account socket refused",
+        {"kind": "account_socket_close", "times": 1},
+        {"kind": "account_socket_refused"},
+        {"kind": "read_only"},
+    ),
     _alone("read_only", order_entry="rest"),
     _alone("lookup_blind", delay=(5.0, 5.0)),
     _alone("lookup_404"),

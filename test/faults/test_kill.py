@@ -16,6 +16,7 @@ from test.faults.engine_bot import EngineBot
 from test.faults.exchanges import MortalExchange
 from test.faults.runner import place_foreign_orders, trade_times, until
 from test.hummingbot.connector.exchange.valr.loopback_bot import Bot, eventually
+from valr_loopback.fault_kinds import FaultKind
 from valr_loopback.faults import Fault
 
 BOOT_SECONDS = 120.0
@@ -32,9 +33,9 @@ ENDS = {
 """What ends an order, as the bot's database and as the ledger name it."""
 
 NOTHING_IS_SAID = [
-    Fault(kind="place_reply_late", delay=(60.0, 60.0)),
+    Fault(kind=FaultKind.PLACE_REPLY_LATE, delay=(60.0, 60.0)),
     *(
-        Fault(kind="drop_event", event=event)
+        Fault(kind=FaultKind.DROP_EVENT, event=event)
         for event in ("ORDER_STATUS_UPDATE", "ORDER_PROCESSED", "OPEN_ORDERS_UPDATE", "NEW_ACCOUNT_TRADE")
     ),
 ]
