@@ -69,6 +69,7 @@ class Verdict:
     never_told: tuple[str, ...]
     fills_lost: tuple[str, ...]
     fills_invented: tuple[str, ...]
+    fills_inexact: tuple[str, ...]
     wrong_balances: tuple[str, ...]
     other: tuple[str, ...]
     most_live: int
@@ -95,6 +96,7 @@ class Verdict:
             *self.never_told,
             *self.fills_lost,
             *self.fills_invented,
+            *self.fills_inexact,
             *self.wrong_balances,
             *self.other,
         ]
@@ -104,7 +106,6 @@ def judge(record: Record) -> Verdict:
     """Compare the records of both sides."""
     most_live, seconds_over = _crowding(record)
     quoting_after = _quoting_after(record)
-    invented = _invented_fills(record) + _inexact_fills(record)
     return Verdict(
         orders=len(record.own_orders()),
         fills=len(record.ledger.trades),
@@ -112,7 +113,8 @@ def judge(record: Record) -> Verdict:
         false_ends=tuple(_false_ends(record) + _false_claims(record)),
         never_told=tuple(_never_told(record)),
         fills_lost=tuple(_lost_fills(record)),
-        fills_invented=tuple(invented),
+        fills_invented=tuple(_invented_fills(record)),
+        fills_inexact=tuple(_inexact_fills(record)),
         wrong_balances=tuple(_wrong_balances(record)),
         other=tuple(_other(record, most_live, seconds_over, quoting_after)),
         most_live=most_live,
@@ -204,8 +206,10 @@ def _inexact_fills(record: Record) -> list[str]:
         if told.trade is None or told.trade.trade_id not in real:
             continue
         truth = real[told.trade.trade_id]
-        if told.trade != truth:
-            wrong.append(f"fill {truth.trade_id} is {truth} at the exchange and {told.trade} for the bot")
+        for name in Trade.__slots__:
+            one, other = getattr(truth, name), getattr(told.trade, name)
+            if one != other:
+                wrong.append(f"fill {truth.trade_id} has {name} {one} at the exchange, {other} for the bot")
         if told.time < record.traded_at[truth.trade_id]:
             wrong.append(f"fill {truth.trade_id} was told before it happened")
     return wrong

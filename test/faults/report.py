@@ -42,7 +42,7 @@ _HEAD = (
     "time to truth s",
     "strays",
     "false ends",
-    "lost/invented",
+    "lost/invented/inexact",
     "most live",
     "quoting after s",
     "verdict",
@@ -102,6 +102,7 @@ class Row:
     false_ends: int
     fills_lost: int
     fills_invented: int
+    fills_inexact: int
     most_live: int
     quoting_after: float | None
     struck: dict[str, int]
@@ -122,7 +123,7 @@ class Row:
             f"{self.time_to_truth:.2f}",
             str(self.strays),
             str(self.false_ends),
-            f"{self.fills_lost}/{self.fills_invented}",
+            f"{self.fills_lost}/{self.fills_invented}/{self.fills_inexact}",
             str(self.most_live),
             "never" if self.quoting_after is None else f"{self.quoting_after:.1f}",
             "held" if self.held else "BROKEN",
@@ -144,6 +145,7 @@ def summarize(
         false_ends=len(verdict.false_ends),
         fills_lost=len(verdict.fills_lost),
         fills_invented=len(verdict.fills_invented),
+        fills_inexact=len(verdict.fills_inexact),
         most_live=verdict.most_live,
         quoting_after=verdict.quoting_after,
         struck=dict(struck),
@@ -153,7 +155,7 @@ def summarize(
 
 def failed(scenario: str, problem: str) -> Row:
     """Return the row of a run that did not come to its end."""
-    return Row(scenario, "-", 0, 0, 0.0, 0, 0, 0, 0, 0, None, {}, [problem])
+    return Row(scenario, "-", 0, 0, 0.0, 0, 0, 0, 0, 0, 0, None, {}, [problem])
 
 
 def line(row: Row) -> str:

@@ -165,15 +165,15 @@ BROKEN: dict[str, tuple[Record, str, str]] = {
     ),
     "a fill told before it happened": (
         replace(CLEAN, traded_at={"t1": 12.3}),
-        "fills_invented",
+        "fills_inexact",
         "fill t1 was told before it happened",
     ),
     "another fee": (
         with_told(
             CLEAN, Told(12.2, "filled", "filled", trade(fee="0.0010001")), without=lambda told: told.what == "filled"
         ),
-        "fills_invented",
-        "0.0010001",
+        "fills_inexact",
+        "fill t1 has fees ((Decimal('0.001'), 'BTC'),) at the exchange, ((Decimal('0.0010001'), 'BTC'),) for the bot",
     ),
     "another balance": (
         replace(CLEAN, balances={"BTC": (Decimal(1), Decimal("2.1"))}),
