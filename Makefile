@@ -4,17 +4,20 @@ PYTHON := .venv/bin/python
 SOURCES := hummingbot/connector/exchange/valr valr_loopback hummingbot_valr
 WORKERS ?= 2
 DEMO_SECONDS ?= 60
+EXAMPLES ?= 100000
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
-PURE := $(VALR)/valr_auth.py,$(VALR)/valr_constants.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_utils.py
+PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test demo lock clean
+.PHONY: help install check unit coverage test faults evidence demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
 	@echo 'make demo      the main job against the loopback exchange, DEMO_SECONDS=$(DEMO_SECONDS)'
 	@echo 'make test      style, types, all tests, coverage'
+	@echo 'make faults    the real strategy under every fault, against the ledger; ONLY="names" for some'
+	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
 	@echo 'make clean     remove .venv and everything built'
 
@@ -39,6 +42,12 @@ test: install
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory coverage
+
+faults: install
+	$(PYTHON) -m test.faults --parallel $(WORKERS) $(ONLY)
+
+evidence: install
+	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py
 
 demo: install
 	DEMO_SECONDS=$(DEMO_SECONDS) $(PYTHON) -m hummingbot_valr.demo

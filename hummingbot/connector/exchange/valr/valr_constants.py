@@ -53,7 +53,7 @@ ANONYMOUS_SOCKET_LIFETIME = 14 * 60.0
 # 2 s back-off ran into 429 on the handshake (valr-api.md 4.1).
 RECONNECT_DELAY = 5.0
 # Short enough to be back within half a minute, long enough for the 60 handshakes a minute.
-RECONNECT_DELAY_MAX = 15.0
+RECONNECT_DELAY_MAX = 10.0
 
 # --- Socket frames, both sockets --------------------------------------------------------------------------------------
 PING = "PING"

@@ -9,30 +9,29 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bidict import ValueDuplicationError, bidict
-
 import hummingbot
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_utils
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
+from hummingbot.connector.exchange.valr.valr_access import AccessWatch
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
-from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, explain_permissions, explain_refusal
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
 from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
+from hummingbot.connector.exchange.valr.valr_markets import Markets
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountMessage,
     AccountTrade,
     Balance,
     CancelFailed,
     CommandReply,
-    MarketSummary,
     ModifyOutcome,
     OpenOrders,
     OrderProcessed,
     OrderReport,
     OrderWord,
-    PairRules,
     PlacementFailed,
     SocketError,
     TradingFee,
@@ -40,11 +39,6 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     Unreadable,
     parse_account_frame,
     parse_balances,
-    parse_exchange_status,
-    parse_key_permissions,
-    parse_market_summaries,
-    parse_pair_rules,
-    parse_symbols_with_book,
     parse_trading_fees,
 )
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
@@ -98,8 +92,6 @@ ORDER_EVENTS = frozenset(
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
-MARKET_SUMMARY_LIFETIME = 30.0
-READ_ONLY_POLL = 2.0
 REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
 
@@ -153,19 +145,15 @@ class ValrExchange(ExchangePyBase):
         self._endpoints = Endpoints.for_domain(domain, valr_url)
         self._trading_pairs = trading_pairs or []
         self._trading_required = trading_required
-        self._balance_times: dict[str, float] = {}
-        self._balance_arrivals: dict[str, float] = {}
         self._warn = Warner(self.logger)
-        self._own_symbols: dict[str, str] = {}
-        self._market_summaries: dict[str, MarketSummary] = {}
-        self._market_summaries_time = -math.inf
+        self._markets = Markets(self._api_get, self._warn, self.logger)
         self._is_started = False
         self._calls = 0
-        self._key_problem = ""
         self._read_only_watch: asyncio.Task[None] | None = None
         self._latency = LatencyRecorder()
         self._troubles = ConnectionTroubles(self.logger)
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self._balances = BalanceBook(self._account_balances, self._account_available_balances)
         self._keeper = OrderKeeper(
             order_entry=self._order_entry,
             request=self._signed_request,
@@ -273,6 +261,15 @@ class ValrExchange(ExchangePyBase):
             self._troubles,
             prefer_socket=self._options.order_entry == "websocket",
         )
+        self._access = AccessWatch(
+            self._rest,
+            self._api_get,
+            self._time_synchronizer,
+            self._order_entry,
+            self._troubles,
+            self._warn,
+            self.logger,
+        )
         return factory
 
     def _create_order_book_data_source(self) -> OrderBookTrackerDataSource:
@@ -329,7 +326,7 @@ class ValrExchange(ExchangePyBase):
             )
         except ValrUnknownOutcomeError as error:
             if error.is_unavailable and method is not RESTMethod.GET:
-                self._suspect_read_only(str(error))
+                self._suspect_read_only_mode(str(error))
             raise
         finally:
             self._calls -= 1
@@ -343,7 +340,7 @@ class ValrExchange(ExchangePyBase):
         except ValrRefusedError as error:
             if not self._is_request_exception_related_to_time_synchronizer(error):
                 raise
-        await self._resync_clock()
+        await self._access.resync_clock()
         return await call()
 
     async def _signed_request(
@@ -359,60 +356,20 @@ class ValrExchange(ExchangePyBase):
             path, method=method, data=body, is_auth_required=True, limit_id=limit_id, deadline=deadline
         )
 
-    # --- Read-only mode -----------------------------------------------------------------------------------------------
-    def _suspect_read_only(self, detail: str) -> None:
+    def _suspect_read_only_mode(self, detail: str) -> None:
         if self._read_only_watch is None or self._read_only_watch.done():
-            self._read_only_watch = self._keeper.spawn(self._watch_read_only(detail))
+            self._read_only_watch = self._keeper.spawn(self._watch_read_only_mode(detail))
 
-    async def _watch_read_only(self, detail: str) -> None:
-        """Hold placements back for as long as VALR says that it is in read-only mode (valr-api.md 1.4)."""
-        if not await self._is_read_only():
-            self._troubles.unanswered(detail)
-            return
-        self._troubles.read_only()
-        self._order_entry.hold()
-        try:
-            while await self._is_read_only():
-                await self._sleep(READ_ONLY_POLL)
-            self._troubles.read_only_over()
-        finally:
-            self._order_entry.resume()
+    async def _watch_read_only_mode(self, detail: str) -> None:
+        await self._access.watch_read_only_mode(detail)
         self._keeper.reconcile()
 
-    async def _is_read_only(self) -> bool:
-        try:
-            return parse_exchange_status(await self._api_get(path_url=CONSTANTS.STATUS_PATH)) == CONSTANTS.READ_ONLY
-        except (ValrRequestError, ValueError):
-            # No answer says nothing new.
-            return self._order_entry.is_held
-
-    # --- Clock --------------------------------------------------------------------------------------------------------
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
         """Measure the difference of the clocks; a failure leaves the last measurement in place.
 
         The base class would build the whole interactive application to announce a failure.
         """
-        offset_ms = await self._measure_clock()
-        if offset_ms is not None:
-            self._time_synchronizer.add_time_offset_ms_sample(offset_ms)
-
-    async def _measure_clock(self) -> float | None:
-        """Return how far VALR's clock is ahead of ours in milliseconds, None if it cannot be read."""
-        before = self._time_synchronizer._current_seconds_counter()
-        try:
-            server_time = await self._rest.server_time()
-        except (ValrRequestError, ValueError) as error:
-            self._warn(f"VALR's clock could not be read ({error}); the last known difference stays in use.", "clock")
-            return None
-        middle = (before + self._time_synchronizer._current_seconds_counter()) / 2
-        return (server_time - middle) * 1000
-
-    async def _resync_clock(self) -> None:
-        offset_ms = await self._measure_clock()
-        if offset_ms is not None:
-            # Samples taken before a jump of either clock would drag the average for minutes.
-            self._time_synchronizer.clear_time_offset_ms_samples()
-            self._time_synchronizer.add_time_offset_ms_sample(offset_ms)
+        await self._access.measure_clock()
 
     async def _make_network_check_request(self) -> None:
         """Answer from the sockets' liveness: one failed health request would tear down everything that works."""
@@ -438,7 +395,7 @@ class ValrExchange(ExchangePyBase):
         if self._trading_required:
             self._keeper.ensure_running()
             self._keeper.reconcile()
-            self._keeper.spawn(self._check_key())
+            self._keeper.spawn(self._access.check_key())
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
@@ -460,28 +417,7 @@ class ValrExchange(ExchangePyBase):
             self._keeper.spawn(self._request_cancel_on_disconnect())
 
     def _on_account_socket_refused(self) -> None:
-        self._keeper.spawn(self._look_for_the_refusals_cause())
-
-    async def _look_for_the_refusals_cause(self) -> None:
-        await self._resync_clock()
-        await self._check_key()
-
-    async def _check_key(self) -> None:
-        """Say in words a user can act on what is wrong with the API key, if anything; the handshake itself does not."""
-        try:
-            permissions = parse_key_permissions(
-                await self._api_get(path_url=CONSTANTS.API_KEY_PATH, is_auth_required=True)
-            )
-        except ValrRefusedError as error:
-            problem = explain_refusal(error.code, error.status)
-        except (ValrRequestError, ValueError):
-            # No answer says nothing about the key.
-            return
-        else:
-            problem = explain_permissions(permissions)
-        if problem and problem != self._key_problem:
-            self.logger().error(problem)
-        self._key_problem = problem
+        self._keeper.spawn(self._access.look_for_a_refusals_cause())
 
     async def _request_cancel_on_disconnect(self) -> None:
         try:
@@ -693,7 +629,7 @@ class ValrExchange(ExchangePyBase):
         elif isinstance(message, OpenOrders):
             await self._keeper.take_open_orders(message)
         elif isinstance(message, Balance):
-            self._apply_balance(message)
+            self._balances.apply(message, time.monotonic())
         elif isinstance(message, CancelFailed | PlacementFailed):
             await self._keeper.take_failure(message)
         elif isinstance(message, CommandReply):
@@ -762,34 +698,8 @@ class ValrExchange(ExchangePyBase):
     async def _update_balances(self) -> None:
         asked_at = time.monotonic()
         rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
-        balances = parse_balances(rows)
-        listed = {balance.asset for balance in balances}
-        for asset in set(self._account_balances) - listed:
-            if self._balance_arrivals.get(asset, -math.inf) < asked_at:
-                self._forget_balance(asset)
-        for balance in balances:
-            self._apply_balance(balance)
-        if not self._account_balances:
-            self._note_empty_account()
-
-    def _forget_balance(self, asset: str) -> None:
-        self._account_balances.pop(asset, None)
-        self._account_available_balances.pop(asset, None)
-
-    def _note_empty_account(self) -> None:
-        # VALR has answered and there is nothing: zero is known, and the framework's check wants to see it.
-        for trading_pair in self._trading_pairs:
-            for asset in trading_pair.split("-"):
-                self._account_balances[asset] = self._account_available_balances[asset] = Decimal(0)
-
-    def _apply_balance(self, balance: Balance) -> None:
-        updated_at = balance.updated_at or 0.0
-        if updated_at and updated_at < self._balance_times.get(balance.asset, 0.0):
-            return
-        self._balance_times[balance.asset] = max(updated_at, self._balance_times.get(balance.asset, 0.0))
-        self._balance_arrivals[balance.asset] = time.monotonic()
-        self._account_balances[balance.asset] = balance.total
-        self._account_available_balances[balance.asset] = balance.available
+        assets = [asset for trading_pair in self._trading_pairs for asset in trading_pair.split("-")]
+        self._balances.apply_list(parse_balances(rows), assets, asked_at, time.monotonic())
 
     async def _update_trading_fees(self) -> None:
         rows = await self._api_get(path_url=CONSTANTS.TRADING_FEES_PATH, is_auth_required=True)
@@ -817,33 +727,13 @@ class ValrExchange(ExchangePyBase):
 
     # --- Pairs, rules, prices -----------------------------------------------------------------------------------------
     async def _make_trading_pairs_request(self) -> Any:
-        return await self._fetch_tradable_rows()
+        return await self._markets.tradable_rows()
 
     async def _make_trading_rules_request(self) -> Any:
-        return await self._fetch_tradable_rows()
-
-    async def _fetch_tradable_rows(self) -> list[Any]:
-        """Return the rows of active spot pairs that have an order book."""
-        rows = await self._api_get(path_url=CONSTANTS.PAIRS_PATH)
-        if not isinstance(rows, list):
-            raise ValueError("VALR's list of pairs is not a list")
-        try:
-            with_book = parse_symbols_with_book(await self._api_get(path_url=CONSTANTS.ORDER_TYPES_PATH))
-        except (ValrRequestError, ValueError) as error:
-            self._warn(
-                f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
-            )
-            return rows
-        return [row for row in rows if isinstance(row, dict) and row.get("symbol") in with_book]
+        return await self._markets.tradable_rows()
 
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
-        rules = []
-        for row in filter(valr_utils.is_exchange_information_valid, exchange_info_dict):
-            try:
-                rules.append(_trading_rule(parse_pair_rules(row)))
-            except ValueError as error:
-                self.logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
-        return rules
+        return self._markets.trading_rules(exchange_info_dict)
 
     async def _update_trading_rules(self) -> None:
         """Refresh the rules; a pair of ours that went inactive keeps its last ones, so that nothing crashes on it."""
@@ -856,21 +746,7 @@ class ValrExchange(ExchangePyBase):
             )
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
-        mapping: bidict[str, str] = bidict()
-        for row in filter(valr_utils.is_exchange_information_valid, exchange_info):
-            symbol = row.get("symbol")
-            try:
-                mapping[symbol] = f"{row['baseCurrency']}-{row['quoteCurrency']}"
-            except KeyError:
-                self._warn(f"VALR's pair {symbol} names no currencies and is left out.", f"pair {symbol}")
-            except ValueDuplicationError:
-                self.logger().error(f"VALR lists two symbols for one spot pair; {symbol} is left out.")
-        # A pair of ours that went inactive may still have orders to look up and to cancel.
-        for symbol, trading_pair in self._own_symbols.items():
-            if trading_pair not in mapping.inverse:
-                mapping.setdefault(symbol, trading_pair)
-        self._own_symbols = {mapping.inverse[pair]: pair for pair in self._trading_pairs if pair in mapping.inverse}
-        self._set_trading_pair_symbol_map(mapping)
+        self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return the last price of each pair: from the trade socket where it has spoken, else from one REST call."""
@@ -881,7 +757,7 @@ class ValrExchange(ExchangePyBase):
         if heard is not None:
             return float(heard)
         symbol = await self._symbol_of(trading_pair)
-        summary = (await self._summaries()).get(symbol)
+        summary = (await self._markets.summaries()).get(symbol)
         if summary is None:
             raise ValueError(f"VALR has no market summary of {trading_pair}")
         return float(summary.last_price)
@@ -891,17 +767,9 @@ class ValrExchange(ExchangePyBase):
         symbols = await self.trading_pair_symbol_map()
         return [
             {"symbol": symbols[symbol], "price": str(summary.last_price)}
-            for symbol, summary in (await self._summaries()).items()
+            for symbol, summary in (await self._markets.summaries()).items()
             if symbol in symbols and summary.last_price > 0
         ]
-
-    async def _summaries(self) -> dict[str, MarketSummary]:
-        # All pairs in one call, kept for a while: public calls are limited to 30 a minute.
-        if time.monotonic() - self._market_summaries_time > MARKET_SUMMARY_LIFETIME:
-            rows = await self._api_get(path_url=CONSTANTS.MARKET_SUMMARY_PATH)
-            self._market_summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
-            self._market_summaries_time = time.monotonic()
-        return self._market_summaries
 
 
 def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: Decimal | None) -> None:
@@ -916,14 +784,3 @@ def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: D
 def _data_folder() -> Path:
     # The checkout holds a part of the namespace only: a type checker does not see the installed package's function.
     return Path(hummingbot.data_path())  # type: ignore[attr-defined]
-
-
-def _trading_rule(rules: PairRules) -> TradingRule:
-    return TradingRule(
-        trading_pair=f"{rules.base}-{rules.quote}",
-        min_order_size=rules.min_base,
-        max_order_size=rules.max_base,
-        min_price_increment=rules.tick_size,
-        min_base_amount_increment=rules.step,
-        min_notional_size=rules.min_quote,
-    )

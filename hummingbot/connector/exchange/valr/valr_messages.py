@@ -228,6 +228,8 @@ class AccountTrade(Message):
     traded_at: Time = Field(validation_alias="tradedAt")
     fee: Number = Decimal(0)
     fee_currency: CurrencyText = Field(default="", validation_alias="feeCurrency")
+    # An event may leave the fee out (valr-api.md 4.3); only in the trade history does that mean zero.
+    is_fee_known: bool = True
 
     @model_validator(mode="before")
     @classmethod
@@ -235,6 +237,7 @@ class AccountTrade(Message):
         if not isinstance(row, Mapping):
             return row
         fields = {key: value for key, value in row.items() if value is not None}
+        fields["is_fee_known"] = "fee" in fields or "makerReward" in fields
         if "makerReward" in fields:
             reward = parse_number(fields["makerReward"])
             if reward:
@@ -456,7 +459,11 @@ def parse_trades(rows: Any) -> tuple[AccountTrade | Unreadable, ...]:
 
     :raises ValueError: the body is no list
     """
-    return tuple(_read(AccountTrade, "trade history", row) for row in _list(rows, "trade history"))
+    trades = (_read(AccountTrade, "trade history", row) for row in _list(rows, "trade history"))
+    return tuple(
+        trade.model_copy(update={"is_fee_known": True}) if isinstance(trade, AccountTrade) else trade
+        for trade in trades
+    )
 
 
 def parse_balances(rows: Any) -> tuple[Balance, ...]:

@@ -780,6 +780,9 @@ class OrderLifecycle:
         if trade.trade_id in record.trade_ids:
             return []
         outcomes: list[Outcome] = [] if record.ended else self._prove_open(record, now)
+        if not trade.is_fee_known and not record.ended:
+            self._note_reported(record, record.filled + trade.quantity, now)
+            return outcomes
         record.trade_ids.add(trade.trade_id)
         record.filled += trade.quantity
         outcomes.append(Fill(record.client_order_id, record.trading_pair, trade, record.stray))

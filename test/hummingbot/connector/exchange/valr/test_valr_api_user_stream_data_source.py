@@ -290,7 +290,7 @@ async def test_being_turned_away_slows_down_further_and_further(caplog: pytest.L
     async with world(statuses=[429] * 8) as place:
         await until(lambda: place.connected == 1)
         assert place.refused == 0
-        bases = [0.5, 5, 10, 15, 15, 15, 15, 15]
+        bases = [0.5, 5, 10, 10, 10, 10, 10, 10]
         assert len(place.source.delays) == len(bases)
         for delay, base in zip(place.source.delays, bases, strict=True):
             assert base <= delay <= base * 1.5

@@ -357,7 +357,12 @@ async def test_a_fill_cost_what_valr_says_in_the_coin_it_says(
 ) -> None:
     async with world() as place:
         place.track(trade_type=side)
+        place.exchange._keeper.ensure_running()
+        # An event without a fee is not believed to be free: the history is asked.
+        place.valr.answers[TRADES] = [trade(quantity="0.25", **paid)]
         await place.hears({"type": "NEW_ACCOUNT_TRADE", "data": trade(quantity="0.25", **paid)})
+        await until(lambda: place.told("filled"))
+        assert bool(place.valr.sent(TRADES)) == (not paid)
         (fill,) = place.told("filled")
         assert fill.trade_fee == DeductedFromReturnsTradeFee(flat_fees=flat_fees)
         assert (fill.amount, fill.price, fill.exchange_trade_id) == (Decimal("0.25"), Decimal(10000), "t1")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hummingbot.connector.exchange.valr import valr_exchange, valr_order_keeper
+from hummingbot.connector.exchange.valr import valr_access, valr_order_keeper
 from hummingbot.core.data_type.common import OrderType
 from test.hummingbot.connector.exchange.valr.rest_world import (
     LIMIT,
@@ -36,7 +36,7 @@ def buy(place: World) -> str:
 async def test_read_only_mode_is_said_once_at_each_end_and_orders_fail_quietly_meanwhile(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(valr_exchange, "READ_ONLY_POLL", 0.02)
+    monkeypatch.setattr(valr_access, "READ_ONLY_POLL", 0.02)
     caplog.set_level(logging.INFO)
     async with world() as place:
         place.valr.answers |= {LIMIT: (503, "<html>down</html>"), STATUS: {"status": "read-only"}}
@@ -58,7 +58,7 @@ async def test_read_only_mode_is_said_once_at_each_end_and_orders_fail_quietly_m
 
 
 async def test_read_only_mode_lasts_until_valr_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(valr_exchange, "READ_ONLY_POLL", 0.02)
+    monkeypatch.setattr(valr_access, "READ_ONLY_POLL", 0.02)
     async with world() as place:
         place.valr.answers |= {LIMIT: (503, ""), STATUS: {"status": "read-only"}}
         buy(place)
@@ -99,8 +99,8 @@ async def test_what_is_wrong_with_the_key_is_said_once_in_words_to_act_on(
 ) -> None:
     async with world() as place:
         place.valr.answers[API_KEY] = answer
-        await place.exchange._check_key()
-        await place.exchange._check_key()
+        await place.exchange._access.check_key()
+        await place.exchange._access.check_key()
     said = texts(caplog, words, logging.ERROR)
     assert len(said) == 1
 
@@ -109,7 +109,7 @@ async def test_what_is_wrong_with_the_key_is_said_once_in_words_to_act_on(
 async def test_no_word_about_a_key_with_which_nothing_is_wrong(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with world() as place:
         place.valr.answers[API_KEY] = answer
-        await place.exchange._check_key()
+        await place.exchange._access.check_key()
     assert not texts(caplog, "key", logging.ERROR)
 
 
@@ -186,7 +186,7 @@ async def test_a_refusal_is_a_reply_too() -> None:
 
 
 async def test_trouble_of_a_watch_does_not_outlive_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(valr_exchange, "READ_ONLY_POLL", 60.0)
+    monkeypatch.setattr(valr_access, "READ_ONLY_POLL", 60.0)
     async with world() as place:
         place.valr.answers |= {LIMIT: (503, ""), STATUS: {"status": "read-only"}}
         buy(place)

@@ -35,6 +35,8 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_api_error,
     parse_balances,
     parse_command_reply,
+    parse_exchange_status,
+    parse_key_permissions,
     parse_market_summaries,
     parse_number,
     parse_open_orders,
@@ -868,6 +870,49 @@ def test_only_pairs_that_take_limit_orders_have_a_book() -> None:
     nothing_known = [{"currencyPair": "BTCZAR"}, {"currencyPair": "BTCZAR", "orderTypes": None}, None]
     with_book = parse_symbols_with_book([*sample("rest-public-ordertypes"), *nothing_known])
     assert with_book == {"ETHZAR", "BTCUSDTPERP", "PYUSDUSDT", "PYUSDZAR"}
+
+
+def test_an_event_without_a_fee_does_not_say_that_it_was_free() -> None:
+    silent = frame("ws-account-NEW_ACCOUNT_TRADE", fee=..., feeCurrency=...)
+    message = parse_account_frame(silent)
+    assert isinstance(message, AccountTrade)
+    assert (message.fee, message.is_fee_known) == (Decimal(0), False)
+    free = parse_account_frame(frame("ws-account-NEW_ACCOUNT_TRADE", fee="0"))
+    assert isinstance(free, AccountTrade)
+    assert free.is_fee_known
+    (listed,) = parse_trades([silent["data"]])
+    assert isinstance(listed, AccountTrade)
+    assert (listed.fee, listed.is_fee_known) == (Decimal(0), True)
+
+
+def test_the_permissions_of_a_key() -> None:
+    assert parse_key_permissions({"label": "bot", "permissions": ["View access", "Trade"]}) == ("View access", "Trade")
+    for nothing in ({}, [], None, {"permissions": "Trade"}):
+        with pytest.raises(ValueError, match="ApiKey"):
+            parse_key_permissions(nothing)
+
+
+def test_the_status_of_the_exchange() -> None:
+    assert parse_exchange_status({"status": "read-only"}) == "read-only"
+    for nothing in ({}, [], None, {"status": 1}):
+        with pytest.raises(ValueError, match="status"):
+            parse_exchange_status(nothing)
+
+
+@pytest.mark.parametrize(
+    ("fields", "immediate"),
+    [
+        ({"orderType": "market"}, True),
+        ({"timeInForce": "IOC"}, True),
+        ({"timeInForce": "FOK", "orderType": "limit"}, True),
+        ({"timeInForce": "GTC", "orderType": "post-only limit"}, False),
+        ({}, False),
+    ],
+)
+def test_orders_that_cannot_rest_are_known_by_their_type(fields: dict[str, str], immediate: bool) -> None:
+    message = parse_order_report({"orderId": "x", "orderStatusType": "Placed", **fields})
+    assert isinstance(message, OrderReport)
+    assert message.is_immediate is immediate
 
 
 def test_market_summaries() -> None:

@@ -59,6 +59,7 @@ def trade(number: int, quantity: str, *, order_id: str = OID, client_order_id: s
             "quantity": quantity,
             "side": "buy",
             "tradedAt": "2025-06-15T15:06:40Z",
+            "fee": "0",
         }
     )
 
@@ -1192,6 +1193,28 @@ def test_an_order_made_larger_in_valrs_app_can_still_be_cancelled() -> None:
     assert len(lookups(desk.after(1.0))) == 1
     desk.looked_up(report("Partially Filled", "1", originalQuantity="1.2", remainingQuantity="0.2"))
     assert len(cancels(desk.after(0.0))) == 1
+
+
+def test_a_fill_that_does_not_say_what_it_cost_is_told_when_the_history_does() -> None:
+    desk = Desk()
+    desk.open()
+    silent = trade(1, "1").model_copy(update={"is_fee_known": False})
+    desk.event(silent)
+    desk.event(report("Filled", "1"))
+    assert (desk.fills, desk.ends) == ([], [])
+    assert len(fetches(desk.after(0.0))) == 1
+    desk.event(trade(1, "1"))
+    assert (desk.fills, desk.ends) == (["trade-1"], [End.FILLED])
+    desk.event(silent)
+    assert desk.fills == ["trade-1"]
+
+
+def test_a_late_fill_of_an_ended_order_is_told_whatever_it_says_of_its_cost() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled"))
+    desk.event(trade(1, "1").model_copy(update={"is_fee_known": False}))
+    assert desk.fills == ["trade-1"]
 
 
 def test_foreign_orders_are_never_touched() -> None:

@@ -1,0 +1,117 @@
+"""Looks after our access to VALR: the difference of the clocks, the API key, and VALR's read-only mode."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_auth import explain_permissions, explain_refusal
+from hummingbot.connector.exchange.valr.valr_messages import parse_exchange_status, parse_key_permissions
+from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
+from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
+from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError, ValrRequestError, ValrRestClient
+from hummingbot.connector.time_synchronizer import TimeSynchronizer
+
+READ_ONLY_POLL = 2.0
+
+
+class AccessWatch:
+    """Asks VALR what stands between it and us, and says so.
+
+    :param get: performs a REST GET, signed where it is told to be
+    :param warn: warns, but not of the same kind of trouble over and over
+    """
+
+    def __init__(
+        self,
+        rest: ValrRestClient,
+        get: Callable[..., Awaitable[Any]],
+        clock: TimeSynchronizer,
+        order_entry: OrderEntry,
+        troubles: ConnectionTroubles,
+        warn: Callable[[str, str], None],
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._rest = rest
+        self._get = get
+        self._clock = clock
+        self._order_entry = order_entry
+        self._troubles = troubles
+        self._warn = warn
+        self._logger = logger
+        self._key_problem = ""
+
+    # --- Clock --------------------------------------------------------------------------------------------------------
+    async def measure_clock(self) -> None:
+        """Add a measurement of the difference of the clocks; a failure leaves the last one in place."""
+        offset_ms = await self._clock_offset()
+        if offset_ms is not None:
+            self._clock.add_time_offset_ms_sample(offset_ms)
+
+    async def resync_clock(self) -> None:
+        """Measure the difference of the clocks afresh: one of them has jumped."""
+        offset_ms = await self._clock_offset()
+        if offset_ms is not None:
+            # Samples taken before a jump of either clock would drag the average for minutes.
+            self._clock.clear_time_offset_ms_samples()
+            self._clock.add_time_offset_ms_sample(offset_ms)
+
+    async def _clock_offset(self) -> float | None:
+        """Return how far VALR's clock is ahead of ours in milliseconds, None if it cannot be read."""
+        before = self._clock._current_seconds_counter()
+        try:
+            server_time = await self._rest.server_time()
+        except (ValrRequestError, ValueError) as error:
+            self._warn(f"VALR's clock could not be read ({error}); the last known difference stays in use.", "clock")
+            return None
+        middle = (before + self._clock._current_seconds_counter()) / 2
+        return (server_time - middle) * 1000
+
+    # --- Key ----------------------------------------------------------------------------------------------------------
+    async def look_for_a_refusals_cause(self) -> None:
+        """VALR refused a handshake, which does not say why: look at the clock, then at the key."""
+        await self.resync_clock()
+        await self.check_key()
+
+    async def check_key(self) -> None:
+        """Say in words a user can act on what is wrong with the API key, if anything."""
+        try:
+            permissions = parse_key_permissions(await self._get(path_url=CONSTANTS.API_KEY_PATH, is_auth_required=True))
+        except ValrRefusedError as error:
+            problem = explain_refusal(error.code, error.status)
+        except (ValrRequestError, ValueError):
+            # No answer says nothing about the key.
+            return
+        else:
+            problem = explain_permissions(permissions)
+        if problem and problem != self._key_problem:
+            self._logger().error(problem)
+        self._key_problem = problem
+
+    # --- Read-only mode -----------------------------------------------------------------------------------------------
+    async def watch_read_only_mode(self, detail: str) -> None:
+        """Hold placements back for as long as VALR says that it is in read-only mode (valr-api.md 1.4).
+
+        :param detail: what made us suspect it; said as a failure if VALR is in no such mode
+        """
+        if not await self._is_read_only():
+            self._troubles.unanswered(detail)
+            return
+        self._troubles.read_only()
+        self._order_entry.hold()
+        try:
+            while True:
+                await asyncio.sleep(READ_ONLY_POLL)
+                if not await self._is_read_only():
+                    break
+            self._troubles.read_only_over()
+        finally:
+            self._order_entry.resume()
+
+    async def _is_read_only(self) -> bool:
+        try:
+            return parse_exchange_status(await self._get(path_url=CONSTANTS.STATUS_PATH)) == CONSTANTS.READ_ONLY
+        except (ValrRequestError, ValueError):
+            # No answer says nothing new.
+            return self._order_entry.is_held

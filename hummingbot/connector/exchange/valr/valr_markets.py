@@ -1,0 +1,114 @@
+"""What VALR lists: its spot pairs, their rules and their last prices."""
+
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from bidict import ValueDuplicationError, bidict
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr import valr_utils
+from hummingbot.connector.exchange.valr.valr_messages import (
+    MarketSummary,
+    PairRules,
+    parse_market_summaries,
+    parse_pair_rules,
+    parse_symbols_with_book,
+)
+from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
+from hummingbot.connector.trading_rule import TradingRule
+
+MARKET_SUMMARY_LIFETIME = 30.0
+
+
+class Markets:
+    """Asks VALR for its lists and reads them.
+
+    :param get: performs a REST GET
+    :param warn: warns, but not of the same kind of trouble over and over
+    """
+
+    def __init__(
+        self,
+        get: Callable[..., Awaitable[Any]],
+        warn: Callable[[str, str], None],
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._get = get
+        self._warn = warn
+        self._logger = logger
+        self._own_symbols: dict[str, str] = {}
+        self._summaries: dict[str, MarketSummary] = {}
+        self._summaries_time = -math.inf
+
+    async def tradable_rows(self) -> list[Any]:
+        """Return the rows of the pairs that have an order book.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that is no list
+        """
+        rows = await self._get(path_url=CONSTANTS.PAIRS_PATH)
+        if not isinstance(rows, list):
+            raise ValueError("VALR's list of pairs is not a list")
+        try:
+            with_book = parse_symbols_with_book(await self._get(path_url=CONSTANTS.ORDER_TYPES_PATH))
+        except (ValrRequestError, ValueError) as error:
+            self._warn(
+                f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
+            )
+            return rows
+        return [row for row in rows if isinstance(row, dict) and row.get("symbol") in with_book]
+
+    def trading_rules(self, rows: Iterable[Any]) -> list[TradingRule]:
+        """Return the rules of every active spot pair."""
+        rules = []
+        for row in filter(valr_utils.is_exchange_information_valid, rows):
+            try:
+                rules.append(_trading_rule(parse_pair_rules(row)))
+            except ValueError as error:
+                self._logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
+        return rules
+
+    def symbol_map(self, rows: Iterable[Any], trading_pairs: list[str]) -> bidict[str, str]:
+        """Return VALR's symbol and Hummingbot's name of every active spot pair, and of ours that were active once."""
+        mapping: bidict[str, str] = bidict()
+        for row in filter(valr_utils.is_exchange_information_valid, rows):
+            symbol = row.get("symbol")
+            try:
+                mapping[symbol] = f"{row['baseCurrency']}-{row['quoteCurrency']}"
+            except KeyError:
+                self._warn(f"VALR's pair {symbol} names no currencies and is left out.", f"pair {symbol}")
+            except ValueDuplicationError:
+                self._logger().error(f"VALR lists two symbols for one spot pair; {symbol} is left out.")
+        # A pair of ours that went inactive may still have orders to look up and to cancel.
+        for symbol, trading_pair in self._own_symbols.items():
+            if trading_pair not in mapping.inverse:
+                mapping.setdefault(symbol, trading_pair)
+        self._own_symbols = {mapping.inverse[pair]: pair for pair in trading_pairs if pair in mapping.inverse}
+        return mapping
+
+    async def summaries(self) -> dict[str, MarketSummary]:
+        """Return the market summary of every pair by its symbol, at most half a minute old.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that is none
+        """
+        # All pairs in one call, kept for a while: public calls are limited to 30 a minute.
+        if time.monotonic() - self._summaries_time > MARKET_SUMMARY_LIFETIME:
+            rows = await self._get(path_url=CONSTANTS.MARKET_SUMMARY_PATH)
+            self._summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
+            self._summaries_time = time.monotonic()
+        return self._summaries
+
+
+def _trading_rule(rules: PairRules) -> TradingRule:
+    return TradingRule(
+        trading_pair=f"{rules.base}-{rules.quote}",
+        min_order_size=rules.min_base,
+        max_order_size=rules.max_base,
+        min_price_increment=rules.tick_size,
+        min_base_amount_increment=rules.step,
+        min_notional_size=rules.min_quote,
+    )
