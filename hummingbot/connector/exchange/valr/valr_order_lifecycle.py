@@ -118,6 +118,7 @@ class _Record:
     order_id: str = ""
     told: Stage = Stage.SUBMITTED
     proven_open: bool = False
+    open_since: float = 0.0
     accepted: bool = False
     stray: bool = False
     proven_end: bool = False
@@ -273,7 +274,8 @@ class OrderLifecycle:
         record.last_check = now
         ending = record.ending
         unexplained = ending is not None and (
-            record.reported > record.filled or (ending.filled is None and ending.word is OrderWord.FILLED)
+            record.reported > record.filled
+            or (ending.filled is None and (ending.word is OrderWord.FILLED or record.failed_checks > 0))
         )
         return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained)
 
@@ -316,6 +318,7 @@ class OrderLifecycle:
         record = _Record(client_order_id, trading_pair, quantity, immediate, tracked_at=now, created_at=created_at)
         record.told = told
         record.proven_open = told > Stage.SUBMITTED
+        record.open_since = now
         for trade_id, amount in trades:
             record.trade_ids.add(trade_id)
             record.filled += amount
@@ -356,6 +359,8 @@ class OrderLifecycle:
         if order_id and not record.order_id:
             record.order_id = order_id
             self._by_order_id[order_id] = record
+        if record.ending is not None:
+            return []
         if record.proven_open or record.filled:
             record.check_by(now)
             return [
@@ -626,18 +631,19 @@ class OrderLifecycle:
         if self._is_short_of_fills(trading_pair):
             fetch.running = False
             fetch.attempts += 1
-            fetch.due = now + _back_off(fetch.attempts)
+            pause = _back_off(fetch.attempts)
+            fetch.due = now + pause
             if fetch.attempts >= FETCHES_DOUBTED_AFTER:
-                self._ask_for_totals(trading_pair, now)
+                self._ask_for_totals(trading_pair, now, pause / 2)
         else:
             del self._fetches[trading_pair]
         return []
 
-    def _ask_for_totals(self, trading_pair: str, now: float) -> None:
+    def _ask_for_totals(self, trading_pair: str, now: float, pause: float) -> None:
         # No trade explains what a status implied: let the order's summary say how much was executed.
         for record in self._records.values():
             if record.trading_pair == trading_pair and record.ending is not None:
-                record.check_by(now)
+                record.check_by(now + pause)
 
     def reconcile(self, now: float) -> None:
         """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades."""
@@ -716,6 +722,8 @@ class OrderLifecycle:
         if report.word is OrderWord.FILLED and not report.executed_quantity:
             # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
             filled = report.original_quantity or record.quantity or self._filled_in_doubt(record, now, looked_up)
+        if filled is None and looked_up:
+            record.failed_checks += 1
         if looked_up and report.executed_quantity is not None:
             # The summary's total outranks what the quantities of a status seemed to imply.
             record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
@@ -733,7 +741,6 @@ class OrderLifecycle:
         """
         self._fetch_trades(record.trading_pair, now)
         if looked_up:
-            record.failed_checks += 1
             record.sizeless_answers += 1
         silent = record.sizeless_answers >= TOTALS_DOUBTED_AFTER and record.trades_complete
         return record.filled if record.filled and silent else None
@@ -745,8 +752,10 @@ class OrderLifecycle:
         record.failed_checks = 0
         if record.immediate:
             filled = report.filled_quantity
-            overdue = now - record.tracked_at >= IMMEDIATE_LIFETIME
-            if report.word is OrderWord.PARTIALLY_FILLED and overdue and filled is not None:
+            # The answer may be slow; it shows the order as it was when it was asked for, or before.
+            overdue = record.last_check - record.open_since >= IMMEDIATE_LIFETIME
+            lags = filled is None or record.filled > filled
+            if report.word is OrderWord.PARTIALLY_FILLED and overdue and not lags:
                 record.ending = _Ending(OrderWord.CANCELLED, filled)
             else:
                 record.check_by(now + PROOF_DEADLINE)
@@ -804,16 +813,18 @@ class OrderLifecycle:
         )
 
     def _note_reported(self, record: _Record, filled: Decimal | None, now: float) -> None:
-        if filled is not None and filled > record.reported:
+        grew = filled is not None and filled > record.reported
+        if filled is not None and grew:
             record.reported = filled
         if record.reported > record.filled:
-            self._fetch_trades(record.trading_pair, now)
+            self._fetch_trades(record.trading_pair, now, urgent=grew)
 
-    def _fetch_trades(self, trading_pair: str, now: float) -> None:
-        """Ask for a pair's trades, at once unless they were asked for just now."""
+    def _fetch_trades(self, trading_pair: str, now: float, *, urgent: bool = True) -> None:
+        """Ask for a pair's trades, at once unless they were asked for just now; without news, not before a back-off."""
         due = max(now, self._last_fetches.get(trading_pair, float("-inf")) + FETCH_SPACING)
         fetch = self._fetches.setdefault(trading_pair, _TradeFetch(due=due))
-        fetch.due = min(fetch.due, due)
+        if urgent:
+            fetch.due = min(fetch.due, due)
 
     def _is_short_of_fills(self, trading_pair: str) -> bool:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
@@ -823,6 +834,7 @@ class OrderLifecycle:
         if record.proven_open:
             return outcomes
         record.proven_open = True
+        record.open_since = now
         record.proof_due = None
         record.misses = 0
         if record.cancel is not None and not record.cancel.wanted:
@@ -857,7 +869,7 @@ class OrderLifecycle:
             return self._publish(record)
         if record.filled < max(ending.filled, record.reported):
             record.drop_checks()
-            self._fetch_trades(record.trading_pair, now)
+            self._fetch_trades(record.trading_pair, now, urgent=False)
             return self._publish(record)
         end = self._end_of(record, ending)
         outcomes: list[Outcome] = []

@@ -1217,6 +1217,73 @@ def test_a_late_fill_of_an_ended_order_is_told_whatever_it_says_of_its_cost() ->
     assert desk.fills == ["trade-1"]
 
 
+def test_a_late_refusal_of_an_order_proven_ended_changes_nothing() -> None:
+    desk = Desk()
+    desk.event(report("Cancelled", "1"))
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    desk.after(0.0)
+    desk.looked_up(report("Cancelled", totalExecutedQuantity="0"))
+    assert desk.ends == [End.CANCELLED]
+    desk.event(processed(True))
+    assert desk.notices == []
+    assert desk.after(60.0) == []
+
+
+def test_a_slow_answer_does_not_end_a_market_order() -> None:
+    desk = Desk(immediate=True)
+    desk.accept(proof=True)
+    desk.event(trade(1, "0.1"))
+    assert len(lookups(desk.after(4.0))) == 1
+    desk.now += 4.0
+    desk.looked_up(report("Partially Filled", "0.1"))
+    assert desk.ends == []
+    assert len(lookups(desk.after(1.0))) == 1
+    desk.looked_up(report("Partially Filled", "0.1"))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_a_lookup_that_lags_behind_the_trades_does_not_end_a_market_order() -> None:
+    desk = Desk(immediate=True)
+    desk.accept(proof=True)
+    desk.event(trade(1, "0.3"))
+    assert len(lookups(desk.after(10.0))) == 1
+    desk.looked_up(report("Partially Filled", "0.1"))
+    assert desk.ends == []
+
+
+def test_an_end_without_quantities_has_its_summary_asked_for_and_no_busy_loop() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled", originalQuantity=None))
+    asked: list[LookUp] = []
+    for _ in range(100):
+        for wish in lookups(desk.after(0.1)):
+            asked.append(wish)
+            desk.looked_up(report("Cancelled", originalQuantity=None))
+    assert [wish.totals for wish in asked][:3] == [False, True, True]
+    assert len(asked) <= 6
+    desk.looked_up(report("Cancelled", originalQuantity=None, totalExecutedQuantity="0"))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_a_history_that_lags_is_asked_with_growing_pauses() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled", "0.1"))
+    asked = 0
+    for _ in range(300):
+        for wish in desk.after(0.1):
+            asked += 1
+            if isinstance(wish, FetchTrades):
+                desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+            else:
+                desk.looked_up(report("Cancelled", "0.1", totalExecutedQuantity="0.1"))
+    assert asked <= 16
+    assert desk.ends == []
+    desk.event(trade(1, "0.1"))
+    assert desk.ends == [End.CANCELLED]
+
+
 def test_foreign_orders_are_never_touched() -> None:
     desk = Desk()
     desk.open()
