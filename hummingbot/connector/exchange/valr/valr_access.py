@@ -72,14 +72,17 @@ class AccessWatch:
     async def look_for_a_refusals_cause(self) -> None:
         """VALR refused a handshake, which does not say why: look at the clock, then at the key."""
         await self.resync_clock()
-        await self.check_key()
+        await self.check_key(is_suspect=True)
 
-    async def check_key(self) -> None:
-        """Say in words a user can act on what is wrong with the API key, if anything."""
+    async def check_key(self, *, is_suspect: bool = False) -> None:
+        """Say in words a user can act on what is wrong with the API key, if anything.
+
+        :param is_suspect: VALR has refused the key elsewhere, so a refusal here is about it, whatever its code
+        """
         try:
             permissions = parse_key_permissions(await self._get(path_url=CONSTANTS.API_KEY_PATH, is_auth_required=True))
         except ValrRefusedError as error:
-            problem = explain_refusal(error.code, error.status)
+            problem = explain_refusal(error.code, error.status if is_suspect else None)
         except (ValrRequestError, ValueError):
             # No answer says nothing about the key.
             return

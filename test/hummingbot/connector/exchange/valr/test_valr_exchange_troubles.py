@@ -99,13 +99,15 @@ async def test_what_is_wrong_with_the_key_is_said_once_in_words_to_act_on(
 ) -> None:
     async with world() as place:
         place.valr.answers[API_KEY] = answer
-        await place.exchange._access.check_key()
-        await place.exchange._access.check_key()
+        await place.exchange._access.check_key(is_suspect=True)
+        await place.exchange._access.check_key(is_suspect=True)
     said = texts(caplog, words, logging.ERROR)
     assert len(said) == 1
 
 
-@pytest.mark.parametrize("answer", [FULL_PERMISSIONS, (404, "<html>"), (500, ""), {"odd": 1}, refusal(-1, "no")])
+@pytest.mark.parametrize(
+    "answer", [FULL_PERMISSIONS, (404, "<html>"), (500, ""), {"odd": 1}, refusal(-1, "no"), refusal(-7, "no", 403)]
+)
 async def test_no_word_about_a_key_with_which_nothing_is_wrong(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
     async with world() as place:
         place.valr.answers[API_KEY] = answer
