@@ -113,7 +113,8 @@ class ValrExchange(ExchangePyBase):
     # With the stream the poll is a backstop; without it, the only eyes there are.
     SHORT_POLL_INTERVAL = 2.0
     LONG_POLL_INTERVAL = 10.0
-    TICK_INTERVAL_LIMIT = 30.0
+    # A stream that has not even answered a PING may be dead.
+    TICK_INTERVAL_LIMIT = CONSTANTS.SOCKET_PING_INTERVAL + 5.0
 
     def __init__(
         self,

@@ -1,20 +1,22 @@
 """The life of every order: evidence in, outcomes and wishes out (design, section 4). Pure: no I/O, no clock, no log.
 
-The shell (``ValrExchange``) hands in what VALR said together with the time, publishes the outcomes in the order they
+The shell (``OrderKeeper``) hands in what VALR said together with the time, publishes the outcomes in the order they
 come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where it lives:
 
-* an acknowledgement is not a state ................. ``placement_accepted``, ``cancel_acknowledged``
-* open on the first proof ............................ ``_prove_open``
-* ended only on proof, never by absence or time ...... ``_apply_report``, ``cancel_done``, ``open_orders``
-* unknown words and unreadable fields: look up ....... ``_apply_report``, ``unreadable``
-* terminal is final; remaining never grows ........... ``_apply_report``
-* fills come from trades, each once .................. ``_apply_trade``
-* the end is not told before its fills ............... ``_conclude``
-* an event before the reply that names its order ..... ``_claim``, ``_link``
-* a cancel has a deadline and is sent again .......... ``due``, ``_settle_cancel``
-* a placement in doubt is looked up, never resent .... ``placement_doubtful``, ``not_found``
-* strays are cancelled, foreign orders untouched ..... ``suspect``, ``_resurrect``, ``_find``
-* one created and one terminal event per order ....... ``_publish``
+* an acknowledgement is not a state .............. ``placement_accepted``, ``cancel_acknowledged``
+* open on the first proof ........................ ``_prove_open``
+* ended only on proof, never by absence or time .. ``_apply_end``, ``cancel_done``, ``open_orders``, ``not_found``
+* what cannot be understood is looked up ......... ``_on_unknown_word``, ``failure``, ``doubt_all``
+* terminal is final, older reports lose .......... ``_apply_report``
+* fills come from trades, each once .............. ``_apply_trade``
+* the end is not told before its fills ........... ``_conclude``
+* an event before the reply that names its order . ``_claim``, ``_link``
+* a cancel is seen to until the order has ended .. ``_settle_cancel``, ``_cancel_again``, ``cancel_failed``
+* a placement in doubt is looked up, never resent  ``placement_doubtful``, ``not_found``
+* strays are cancelled ........................... ``suspect``, ``_resurrect``, ``_cancel_stray``
+* foreign orders are untouched ................... ``_find``, ``_claim``
+* after a reconnect or restart everything is asked ``reconcile``, ``track``
+* one created and one terminal event per order ... ``_publish``, ``_close``
 """
 
 from collections import OrderedDict

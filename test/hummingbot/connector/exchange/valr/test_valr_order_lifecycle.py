@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -66,6 +67,15 @@ def trade(number: int, quantity: str, *, order_id: str = OID, client_order_id: s
 
 def processed(success: bool, reason: str = "", *, order_id: str = OID, client_order_id: str = CID) -> OrderProcessed:
     return OrderProcessed(order_id=order_id, client_order_id=client_order_id, success=success, failure_reason=reason)
+
+
+TESTED: set[str] = set()
+
+
+def rule[TestT: Callable[..., None]](name: str) -> Callable[[TestT], TestT]:
+    """Mark the test that shows a rule of the module's docstring."""
+    TESTED.add(name)
+    return lambda test: test
 
 
 class Desk:
@@ -141,6 +151,7 @@ def fetches(wishes: Iterable[Any]) -> list[FetchTrades]:
     return [wish for wish in wishes if isinstance(wish, FetchTrades)]
 
 
+@rule("an acknowledgement is not a state")
 # --- Placement --------------------------------------------------------------------------------------------------------
 def test_an_acknowledgement_is_not_a_state() -> None:
     desk = Desk()
@@ -157,6 +168,7 @@ def test_an_acknowledged_order_without_proof_is_looked_up() -> None:
     assert desk.after(60) == []  # it is outstanding until it is answered
 
 
+@rule("open on the first proof")
 @pytest.mark.parametrize(
     "proof",
     [
@@ -216,6 +228,7 @@ def test_a_refusal_of_an_order_shown_open_is_not_believed() -> None:
     assert lookups(desk.after(0))
 
 
+@rule("a placement in doubt is looked up, never resent")
 def test_a_doubtful_placement_is_looked_up_with_patience_and_never_failed_early() -> None:
     desk = Desk()
     desk.lifecycle.placement_doubtful(CID, desk.now)
@@ -317,6 +330,7 @@ def test_a_user_cancel_under_way_serves_as_the_cancel_for_certainty() -> None:
     assert desk.ends == [End.FAILED]
 
 
+@rule("an event before the reply that names its order")
 # --- Event before the reply -------------------------------------------------------------------------------------------
 def test_events_without_a_client_id_wait_for_the_reply_that_links_them() -> None:
     desk = Desk()
@@ -350,6 +364,7 @@ def test_an_event_for_another_order_id_under_our_client_id_changes_nothing() -> 
     assert desk.lifecycle.is_live(CID)
 
 
+@rule("the end is not told before its fills")
 # --- Ends -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("status", "filled", "end"),
@@ -515,6 +530,7 @@ def test_a_failure_event_or_an_unreadable_message_is_a_hint_to_look_up() -> None
     assert desk.ends == []
 
 
+@rule("ended only on proof, never by absence or time")
 def test_absence_from_a_list_is_only_a_hint() -> None:
     desk = Desk()
     desk.open()
@@ -544,6 +560,7 @@ def test_a_list_that_still_shows_an_ended_order_changes_nothing() -> None:
     ) == {CID}
 
 
+@rule("what cannot be understood is looked up")
 def test_unknown_words_change_nothing_are_said_once_and_looked_up_with_back_off() -> None:
     desk = Desk()
     desk.open()
@@ -564,6 +581,7 @@ def test_unknown_words_change_nothing_are_said_once_and_looked_up_with_back_off(
     assert desk.notices == [Level.WARNING]
 
 
+@rule("terminal is final, older reports lose")
 def test_older_reports_lose() -> None:
     desk = Desk()
     desk.open()
@@ -616,6 +634,7 @@ def test_an_unfilled_remainder_unknown_is_asked_for() -> None:
     assert desk.ends == [End.CANCELLED]
 
 
+@rule("fills come from trades, each once")
 # --- Fills ------------------------------------------------------------------------------------------------------------
 def test_each_fill_counts_once_whichever_way_it_comes() -> None:
     desk = Desk()
@@ -678,6 +697,7 @@ def test_an_acknowledged_cancel_is_pending_and_the_order_stays_live() -> None:
     assert desk.lifecycle.request_cancel(CID, desk.now) is None
 
 
+@rule("a cancel is seen to until the order has ended")
 def test_an_unproven_cancel_is_looked_up_and_sent_again_over_the_other_channel_with_back_off() -> None:
     desk = Desk()
     desk.open()
@@ -1081,6 +1101,7 @@ def test_immediate_orders_are_followed_until_they_end() -> None:
     assert desk.ends == [End.CANCELLED]
 
 
+@rule("after a reconnect or restart everything is asked")
 # --- Restart and strays -----------------------------------------------------------------------------------------------
 def test_restored_orders_are_not_told_again_and_their_old_fills_not_counted_again() -> None:
     desk = Desk(track=False)
@@ -1107,6 +1128,7 @@ def test_a_restored_pending_cancel_is_taken_up_again() -> None:
     assert cancels(desk.after(0))
 
 
+@rule("strays are cancelled")
 def test_a_suspect_that_lives_is_a_stray_and_is_cancelled() -> None:
     desk = Desk(track=False)
     desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
@@ -1284,6 +1306,7 @@ def test_a_history_that_lags_is_asked_with_growing_pauses() -> None:
     assert desk.ends == [End.CANCELLED]
 
 
+@rule("foreign orders are untouched")
 def test_foreign_orders_are_never_touched() -> None:
     desk = Desk()
     desk.open()
@@ -1330,6 +1353,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Any], End, list[AccountTrade]]:
     return messages, End.CANCELLED if cancelled else End.FILLED, trades
 
 
+@rule("one created and one terminal event per order")
 @settings(max_examples=300, deadline=None)
 @given(stories(), st.integers(0, 30), st.booleans())
 def test_any_order_of_evidence_ends_in_the_same_truth(
@@ -1367,3 +1391,12 @@ def messages_end(messages: list[Any]) -> OrderReport:
     return max(
         (message for message in messages if isinstance(message, OrderReport)), key=lambda each: each.updated_at or 0
     )
+
+
+# --- The rules as they are written down -------------------------------------------------------------------------------
+def test_every_rule_that_is_written_down_has_its_test_and_lives_where_it_is_said_to() -> None:
+    written = re.findall(r"^\* (.+?)[ .]* (``.+)$", rules.__doc__ or "", re.MULTILINE)
+    assert {name for name, _ in written} == TESTED
+    for _, places in written:
+        for place in re.findall(r"``(\w+)``", places):
+            assert callable(getattr(OrderLifecycle, place))
