@@ -57,11 +57,10 @@ class EngineBot:
         """Stop trading as a user does: the bot cancels its orders."""
         await self._bot.hbot("stop")
 
-    async def kill(self) -> None:
+    def kill(self) -> None:
         """End the engine as ``kill -9`` does, without a moment's delay."""
         assert self._engine is not None, "the engine does not run"
         self._engine.kill()
-        await asyncio.to_thread(self._engine.wait)
 
     async def end(self) -> None:
         """End whatever still runs of it."""
