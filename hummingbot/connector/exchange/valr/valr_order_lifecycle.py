@@ -722,8 +722,11 @@ class OrderLifecycle:
     def _apply_end(self, record: _Record, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
         filled = report.filled_quantity
         if report.word is OrderWord.FILLED and not report.executed_quantity:
-            # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
-            filled = report.original_quantity or record.quantity or self._filled_in_doubt(record, now, looked_up)
+            filled = report.original_quantity
+            if filled == 0:
+                # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
+                filled = record.quantity
+            filled = filled or self._filled_in_doubt(record, now, looked_up)
         if filled is None and looked_up:
             record.failed_checks += 1
         if looked_up and report.executed_quantity is not None:
@@ -737,7 +740,7 @@ class OrderLifecycle:
         return self._conclude(record, now)
 
     def _filled_in_doubt(self, record: _Record, now: float, looked_up: bool) -> Decimal | None:
-        """How much a market order by quote amount has filled when VALR says "Filled" and not how much.
+        """How much has been filled when VALR says "Filled" and not how much.
 
         Its summary is asked for (``_wish_lookup``); when that stays silent too, the trades have the last word.
         """

@@ -426,6 +426,19 @@ def test_old_captures_of_filled_market_orders_have_zero_quantities() -> None:
     assert desk.ends == [End.FILLED]
 
 
+def test_filled_without_a_size_is_not_taken_for_the_size_that_was_placed() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(trade(1, "1"))
+    desk.event(report("Filled", originalQuantity=None))
+    assert desk.ends == []
+    assert len(lookups(desk.after(0.0))) == 1
+    desk.looked_up(report("Filled", originalQuantity="1.6", remainingQuantity="0"))
+    assert desk.ends == []
+    desk.event(trade(2, "0.6"))
+    assert desk.ends == [End.FILLED]
+
+
 def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
     desk = Desk(track=False)
     desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
