@@ -39,13 +39,15 @@ _DOWN_SECONDS = 2.0
 class Timing:
     """How long each part of a run takes, in seconds.
 
-    The bot quotes undisturbed for ``calm``, then under the faults for ``faulty``, then without until it has quoted
-    afresh and for ``after`` at least. It stops under the faults, for which it has ``stop``; then these end for good,
-    and it has ``settle`` to learn everything.
+    The bot quotes undisturbed for ``calm``, then under the faults for ``faulty`` (``crowded`` where many strike
+    together, which leaves it less time to trade), then without until it has quoted afresh and for ``after`` at least.
+    It stops under the faults, for which it has ``stop``; then these end for good, and it has ``settle`` to learn
+    everything.
     """
 
     calm: float = 3.0
     faulty: float = 15.0
+    crowded: float = 45.0
     after: float = 3.0
     stop: float = 10.0
     settle: float = 40.0
@@ -95,16 +97,17 @@ class _Run:
         return summarize(self._scenario.name, verdict, self._bot.connector.calls, self._log, self._struck)
 
     async def _disturb(self) -> None:
-        parts = self._scenario.kills + 1
+        faulty = self._timing.crowded if self._scenario.is_crowded else self._timing.faulty
+        part = faulty / (self._scenario.kills + 1)
         await asyncio.sleep(self._timing.calm)
         await self._exchange.arm(self._plan)
-        await asyncio.sleep(self._timing.faulty / parts)
+        await asyncio.sleep(part)
         for _ in range(self._scenario.kills):
             await self._exchange.kill()
             await asyncio.sleep(_DOWN_SECONDS)
             await self._exchange.restart()
             await self._exchange.arm(self._plan)
-            await asyncio.sleep(self._timing.faulty / parts)
+            await asyncio.sleep(part)
         await self._exchange.arm(())
         self._faults_ended_at = time.time()
         await until(self._quotes_afresh, QUOTING_BOUND)

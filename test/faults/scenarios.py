@@ -114,6 +114,7 @@ _EVENT_FAULTS = (
         {"kind": "account_socket_close", "times": 1},
         {"kind": "account_socket_closes_on_subscribe"},
         {"kind": "status_update_needs_subscribe"},
+        order_entry="rest",
     ),
     _alone("status_update_not_for_resting"),
     _alone("unknown_event", probability=0.5),

@@ -9,7 +9,7 @@ from test.faults.runner import Timing
 from test.faults.scenarios import NASTIEST
 from test.faults.side_by_side import run_all
 
-TIMING = Timing(faulty=10.0)
+TIMING = Timing(faulty=10.0, crowded=20.0)
 
 
 @pytest.mark.parametrize("names", NASTIEST, ids=" | ".join)
