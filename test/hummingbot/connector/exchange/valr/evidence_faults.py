@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 
 from .evidence_timeline import Timeline
@@ -30,6 +31,7 @@ class Fault(Enum):
     STAMP_MISSING = "event without orderUpdatedAt"
     STAMP_OFF = "orderUpdatedAt off by a second"
     QUANTITY_MISSING = "status without quantities"
+    FEE_MISSING = "trade event without its fee"
     LIST_LACKS_FRESH = "list lacks fresh orders"
     LIST_IS_STALE = "list still shows ended orders"
     # Cancels
@@ -40,9 +42,11 @@ class Fault(Enum):
     CANCEL_FAILS = "FAILED_CANCEL_ORDER though open"
     CANCEL_IGNORED = "cancel acknowledged, never executed"
     CANCEL_SLOW = "cancel acknowledged, executed late"
+    CANCEL_LIES = "v2 cancel answered 200, executed late or never"
     CANCEL_BEATEN = "cancel loses to a fill"
     # Questions
     LOOKUP_BLIND = "lookups blind to a new order"
+    LOOKUP_BLIND_LONG = "lookups blind to an order beyond all patience"
     LOOKUP_LAGS = "lookup lags"
     LOOKUP_FAILS = "lookup fails"
     LOOKUP_SLOW = "lookup slow"
@@ -57,6 +61,45 @@ class Fault(Enum):
 
 
 HABITS = frozenset({Fault.REMAINDER_ZEROED, Fault.MARKET_ZEROED})
+# Whoever has them has them all the time.
+CERTAIN = HABITS | {Fault.LOOKUP_BLIND_LONG}
+# They outlast the connector's patience and make long stories.
+BEYOND_PATIENCE = frozenset({Fault.PLACE_GHOST, Fault.LOOKUP_BLIND_LONG})
+# A story either has an interruption or not; it does not strike by chance.
+INTERRUPTIONS = (Fault.SOCKET_DOWN, Fault.BOT_STOPPED)
+
+# Troubles that come together.
+BAD_STREAMS = (
+    frozenset({Fault.EVENT_LOST}),
+    frozenset({Fault.EVENT_LATE, Fault.EVENT_DOUBLED, Fault.EVENT_ANONYMOUS}),
+    frozenset({Fault.EVENT_UNREADABLE, Fault.WORD_UNKNOWN, Fault.QUANTITY_MISSING, Fault.FEE_MISSING}),
+    frozenset({Fault.LIST_LACKS_FRESH, Fault.LIST_IS_STALE, Fault.EVENT_LATE}),
+)
+BAD_PLACEMENTS = (
+    frozenset({Fault.PLACE_REPLY_LOST, Fault.EVENT_LOST}),
+    frozenset({Fault.PLACE_LATE, Fault.PLACE_REPLY_LATE, Fault.EVENT_ANONYMOUS}),
+    frozenset({Fault.PLACE_LOST, Fault.PLACE_UNSENT, Fault.PLACE_VANISHES}),
+    frozenset({Fault.PLACE_REFUSED, Fault.PLACE_REFUSED_ALIVE, Fault.EVENT_LATE}),
+)
+BAD_CANCELS = (
+    frozenset({Fault.CANCEL_LOST, Fault.CANCEL_UNSENT, Fault.EVENT_LOST}),
+    frozenset({Fault.CANCEL_IGNORED, Fault.CANCEL_REPLY_LOST}),
+    frozenset({Fault.CANCEL_SLOW, Fault.CANCEL_BEATEN, Fault.CANCEL_FAILS}),
+    frozenset({Fault.CANCEL_REFUSED, Fault.CANCEL_LOST}),
+    frozenset({Fault.CANCEL_LIES}),
+)
+BAD_ANSWERS = (
+    frozenset({Fault.LOOKUP_BLIND, Fault.LOOKUP_LAGS, Fault.LOOKUP_SLOW, Fault.EVENT_LOST}),
+    frozenset({Fault.HISTORY_LAGS, Fault.HISTORY_FAILS, Fault.EVENT_LOST}),
+    frozenset({Fault.LOOKUP_FAILS, Fault.EVENT_LOST}),
+    HABITS,
+)
+BAD_DAYS = (*BAD_STREAMS, *BAD_PLACEMENTS, *BAD_CANCELS, *BAD_ANSWERS)
+WORST_DAYS = (
+    frozenset({Fault.LOOKUP_BLIND_LONG, Fault.PLACE_REPLY_LOST, Fault.EVENT_LOST}),
+    frozenset({Fault.PLACE_GHOST}),
+    frozenset({Fault.LOOKUP_BLIND_LONG}),
+)
 
 
 class Weather:
@@ -69,7 +112,7 @@ class Weather:
     """
 
     def __init__(self, faults: frozenset[Fault], strength: float, seed: int, timeline: Timeline) -> None:
-        self._faults = faults
+        self.faults = faults
         self._strength = strength
         self._timeline = timeline
         self._dice = {
@@ -78,11 +121,16 @@ class Weather:
         self.calm_at = float("inf")
         self.struck: Counter[Fault] = Counter()
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing goes wrong any more."""
+        return self._timeline.now >= self.calm_at
+
     def strikes(self, fault: Fault) -> bool:
-        """Whether ``fault`` strikes at this opportunity; a habit always does."""
-        if fault not in self._faults or (self._timeline.now >= self.calm_at and fault not in HABITS):
+        """Whether ``fault`` strikes at this opportunity."""
+        if fault not in self.faults or (self.is_calm and fault not in HABITS):
             return False
-        if fault not in HABITS and self._dice[fault].random() >= self._strength:
+        if fault not in CERTAIN and self._dice[fault].random() >= self._strength:
             return False
         self.struck[fault] += 1
         return True
@@ -91,6 +139,6 @@ class Weather:
         """Return a delay between ``low`` and ``high`` if ``fault`` strikes, else 0."""
         return self._dice[fault].uniform(low, high) if self.strikes(fault) else 0.0
 
-    def choose[T](self, fault: Fault, options: list[T]) -> T:
+    def choose[T](self, fault: Fault, options: Sequence[T]) -> T:
         """Return one form of a fault that has struck."""
         return self._dice[fault].choice(options)

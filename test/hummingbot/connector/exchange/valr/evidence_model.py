@@ -97,6 +97,10 @@ class Order:
         """Return what was true at ``when``, None before it existed."""
         return next((state for state in reversed(self.states) if state.at <= when), None)
 
+    def shown_within(self, since: float) -> list[State | None]:
+        """Return all that was true at some moment from ``since`` to now, None if it did not exist yet at first."""
+        return [self.as_of(since), *(state for state in self.states if state.at > since)]
+
 
 class Exchange:
     """Keeps every order of the account and publishes what happens to it.

@@ -1,24 +1,23 @@
-"""Loads the lifecycle from changed source text, beside the real one and without touching it."""
+"""Loads the lifecycle with one rule changed, beside the real one and without touching it."""
 
 import inspect
+import re
 from types import ModuleType
 
 from hummingbot.connector.exchange.valr import valr_order_lifecycle
 
 
-def changed_lifecycle(*changes: tuple[str, str]) -> type[valr_order_lifecycle.OrderLifecycle]:
-    """Return the lifecycle's class with each ``(old, new)`` text replaced.
+def changed_lifecycle(where: str, old: str, new: str) -> type[valr_order_lifecycle.OrderLifecycle]:
+    """Return the lifecycle's class with ``old`` replaced by ``new`` in the function ``where``.
 
-    :raises ValueError: an old text does not occur exactly once: the change no longer means what it meant
+    :raises ValueError: the function does not contain ``old`` exactly once: the change no longer means what it meant
     """
     source = inspect.getsource(valr_order_lifecycle)
-    for old, new in changes:
-        if source.count(old) != 1:
-            raise ValueError(f"occurs {source.count(old)} times: {old}")
-        source = source.replace(old, new)
-    module = ModuleType("changed_lifecycle")
-    # Dataclasses look their module up by name.
-    module.__dict__["__name__"] = valr_order_lifecycle.__name__
-    exec(compile(source, "changed_lifecycle", "exec"), module.__dict__)
+    function = re.search(rf"^( *)def {where}\(.*?(?=^\1(?:def|class|@|#)|^[^\s)]|\Z)", source, re.DOTALL | re.MULTILINE)
+    if function is None or function[0].count(old) != 1:
+        raise ValueError(f"{where} does not contain exactly once: {old}")
+    source = source[: function.start()] + function[0].replace(old, new) + source[function.end() :]
+    module = ModuleType(valr_order_lifecycle.__name__)
+    exec(compile(source, f"{where} changed", "exec"), module.__dict__)
     changed: type[valr_order_lifecycle.OrderLifecycle] = module.__dict__["OrderLifecycle"]
     return changed

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Protocol
 
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountMessage,
@@ -29,28 +28,15 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import FetchTrades, 
 
 from .evidence_faults import Fault, Weather
 from .evidence_model import CANCELLED, EPOCH, Order, Row, status_row, summary_row
+from .evidence_plans import OrderPlan
 from .evidence_timeline import Timeline
-from .evidence_wire import BLINDNESS, LONGEST_DELAY, TRANSIT, Wire
+from .evidence_wire import BEYOND_PATIENCE_ENDS, BEYOND_PATIENCE_STARTS, BLINDNESS, LONGEST_DELAY, TRANSIT, Wire
 from .evidence_witness import Told, Witness
 
 SOCKET_DEADLINE = 2.0
 REST_DEADLINE = 3.0
 TRADES_OVERLAP = 300.0
 CLOCK_MARGIN = 600.0
-
-
-class Placeable(Protocol):
-    """What the shell must know of an order to place it."""
-
-    client_order_id: str
-    trading_pair: str
-    over_socket: bool
-    immediate: bool
-
-    @property
-    def asked(self) -> Decimal:
-        """The quantity Hummingbot knows; 0 if VALR is told an amount to spend."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +67,8 @@ class Shell:
         timeline: Timeline,
         weather: Weather,
         spoiled: frozenset[str],
+        *,
+        over_socket: bool,
     ) -> None:
         self._lifecycle = lifecycle
         self._timeline = timeline
@@ -88,6 +76,8 @@ class Shell:
         self.wire = Wire(timeline, weather, spoiled, self.deliver)
         self.witness = Witness(timeline, self.wire.exchange, lifecycle)
         self._calls: list[Call] = []
+        self._over_socket = over_socket
+        self._blind: dict[str, float] = {}
         self._is_running = False
         self._covered: dict[str, float] = {}
 
@@ -166,7 +156,7 @@ class Shell:
         self._timeline.after(seconds, lambda: take() if self._end(call) else None)
 
     # --- Placing ------------------------------------------------------------------------------------------------------
-    def place(self, order: Placeable, arrive: Callable[[], Answer]) -> None:
+    def place(self, order: OrderPlan, arrive: Callable[[], Answer]) -> None:
         """Send a placement; ``arrive`` is what happens when it reaches the exchange."""
         now, identifier = self._timeline.now, order.client_order_id
         self.witness.note(order)
@@ -181,7 +171,7 @@ class Shell:
                 immediate=order.immediate,
             )
         )
-        over_socket = order.over_socket and self.wire.is_up
+        over_socket = self._over_socket and self.wire.is_up
         call = Call(identifier, partial(self._doubt_placement, identifier), over_socket, is_placement=True)
         self._begin(call, SOCKET_DEADLINE if over_socket else REST_DEADLINE)
         strikes, seconds = self._weather.strikes, self._weather.seconds
@@ -192,7 +182,9 @@ class Shell:
         elif over_socket and strikes(Fault.PLACE_VANISHES):
             self._reply_to_placement(call, Answer("id-vanished"))
         elif not strikes(Fault.PLACE_LOST):
-            late = seconds(Fault.PLACE_LATE, 0.5, LONGEST_DELAY) + seconds(Fault.PLACE_GHOST, 12, 30)
+            late = seconds(Fault.PLACE_LATE, 0.5, LONGEST_DELAY) + seconds(
+                Fault.PLACE_GHOST, BEYOND_PATIENCE_STARTS, BEYOND_PATIENCE_ENDS
+            )
             self._timeline.after(TRANSIT + late, lambda: self._reply_to_placement(call, self._misled(call, arrive())))
 
     def _misled(self, call: Call, answer: Answer) -> Answer:
@@ -229,7 +221,7 @@ class Shell:
 
     # --- An earlier run -----------------------------------------------------------------------------------------------
     def restore(
-        self, order: Placeable, told: Stage, order_id: str, fills: dict[str, Decimal], placed_at: float
+        self, order: OrderPlan, told: Stage, order_id: str, fills: dict[str, Decimal], placed_at: float
     ) -> None:
         """Take up an order that Hummingbot saved."""
         now, identifier = self._timeline.now, order.client_order_id
@@ -260,7 +252,7 @@ class Shell:
         )
         self._hear(self._lifecycle.placement_doubtful(identifier, now))
 
-    def suspect(self, order: Placeable, placed_at: float) -> None:
+    def suspect(self, order: OrderPlan, placed_at: float) -> None:
         """The journal knows an order that Hummingbot did not save."""
         now, identifier = self._timeline.now, order.client_order_id
         self.witness.note((order, "suspected"))
@@ -281,7 +273,7 @@ class Shell:
 
     def _send_cancel(self, wish: SendCancel) -> None:
         strikes, identifier, lifecycle = self._weather.strikes, wish.client_order_id, self._lifecycle
-        over_socket = not wish.over_rest and self.wire.is_up
+        over_socket = self._over_socket and not wish.over_rest and self.wire.is_up
         call = Call(
             identifier, lambda: self._hear(lifecycle.cancel_doubtful(identifier, self._timeline.now)), over_socket
         )
@@ -316,14 +308,23 @@ class Shell:
             exchange.refuse_cancel(order.order_id, order.client_order_id)
 
     def _cancel_over_rest(self, call: Call, wish: SendCancel) -> None:
-        order = self._target(wish)
-        if order is not None and self._weather.strikes(Fault.CANCEL_BEATEN):
-            self.wire.exchange.fill(order, order.state.quantity)
-        refused = self._weather.strikes(Fault.CANCEL_REFUSED)
-        if refused or order is None or not self.wire.exchange.finish(order, CANCELLED):
+        order, strikes = self._target(wish), self._weather.strikes
+        if order is None or not order.live:
             self._answer_cancel(call, refused=True, not_found=True)
-        else:
+        elif strikes(Fault.CANCEL_REFUSED):
+            self.witness.told[call.subject].misled = True
+            self._answer_cancel(call, refused=True, not_found=True)
+        elif strikes(Fault.CANCEL_LIES):
+            self.witness.told[call.subject].cancel_lied = True
+            self._timeline.after(
+                self._weather.choose(Fault.CANCEL_LIES, [0.5, 3.0, 1e9]), partial(self._execute_cancel, order)
+            )
             self._answer_cancel(call, proof=True)
+        else:
+            if strikes(Fault.CANCEL_BEATEN):
+                self.wire.exchange.fill(order, order.state.quantity)
+            done = self.wire.exchange.finish(order, CANCELLED)
+            self._answer_cancel(call, proof=done, refused=not done, not_found=not done)
 
     def _target(self, wish: SendCancel) -> Order | None:
         return self.wire.exchange.find(wish.order_id, wish.client_order_id)
@@ -393,14 +394,26 @@ class Shell:
 
     def _lookup_row(self, wish: LookUp) -> Row | None:
         now, order = self._timeline.now, self.wire.exchange.find(wish.order_id, wish.client_order_id)
-        blind = self._weather.seconds(Fault.LOOKUP_BLIND, 0, BLINDNESS)
         lag = self._weather.seconds(Fault.LOOKUP_LAGS, 0, BLINDNESS)
-        state = None if order is None else order.as_of(now - lag)
-        if order is None or state is None or order.states[0].at > now - blind:
+        if order is None or order.states[0].at > now - self._blindness(order):
+            return None
+        state = self._weather.choose(Fault.LOOKUP_LAGS, order.shown_within(now - lag)) if lag else order.state
+        if state is None:
             return None
         totals = wish.totals and wish.order_id and state.ended
         row = summary_row(order, state) if totals else status_row(order, state)
         return self.wire.spoil_row("ORDER_STATUS_UPDATE", self.wire.habitual(row))
+
+    def _blindness(self, order: Order) -> float:
+        """How old an order must be for lookups to see it."""
+        seconds = self._weather.seconds
+        if Fault.LOOKUP_BLIND_LONG not in self._weather.faults:
+            return seconds(Fault.LOOKUP_BLIND, 0, BLINDNESS)
+        if order.order_id not in self._blind:
+            blind = seconds(Fault.LOOKUP_BLIND_LONG, BEYOND_PATIENCE_STARTS, BEYOND_PATIENCE_ENDS)
+            self._blind[order.order_id] = blind
+            self.witness.told[order.client_order_id].hidden = blind > 0
+        return 0.0 if self._weather.is_calm else self._blind[order.order_id]
 
     # --- Trades and polls ---------------------------------------------------------------------------------------------
     def _fetch_trades(self, trading_pair: str, since: float) -> None:
@@ -411,7 +424,7 @@ class Shell:
             lag = self._weather.seconds(Fault.HISTORY_LAGS, 0, LONGEST_DELAY)
             failed = self._weather.strikes(Fault.HISTORY_FAILS)
             rows = [] if failed else self.wire.exchange.trades_since(trading_pair, since, lag)
-            rows = [self.wire.spoil_row("NEW_ACCOUNT_TRADE", row) for row in rows]
+            rows = [self.wire.spoil_row("a past trade", row) for row in rows]
             self._answer(call, TRANSIT, lambda: take(rows, failed))
 
         def take(rows: list[Row], failed: bool) -> None:

@@ -1,18 +1,17 @@
-"""A story: several orders with what happens to each, the faults of the day, and how it is played and judged."""
+"""Plays a story: orders are placed, things happen to them, faults strike, calm returns, and all is judged."""
 
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from functools import partial
 
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
 from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
 
-from .evidence_faults import Fault, Weather
+from .evidence_faults import BEYOND_PATIENCE, Fault, Weather
 from .evidence_model import CANCELLED, EXPIRED, FILLED, MODIFIED, Exchange, Order
+from .evidence_plans import QUANTITY, Deed, Help, Kind, OrderPlan, Origin, Step, Story
 from .evidence_shell import Answer, Shell
 from .evidence_timeline import Timeline
-from .evidence_wire import LONGEST_DELAY
+from .evidence_wire import BEYOND_PATIENCE_ENDS, LONGEST_DELAY
 from .evidence_witness import Witness
 
 # The earlier run ended somewhere in the half minute before time 0.
@@ -20,104 +19,7 @@ EARLIER = -30.0
 STRAY_GRACE = 5.0
 # All a lifecycle may need after calm: patience with numbered placements, and the longest back-offs.
 SETTLING = 100.0
-QUANTITY = Decimal(1)
 TENTH = Decimal("0.1")
-
-
-class Origin(Enum):
-    """Where an order comes from."""
-
-    NEW = "new"
-    RESTORED = "restored from an earlier run"
-    STRAY = "stray of an earlier run"
-    FOREIGN = "foreign"
-
-
-class Kind(Enum):
-    """Of which kind an order is."""
-
-    LIMIT = "limit"
-    IOC = "limit, immediate or cancel"
-    MARKET = "market"
-    BY_QUOTE = "market by quote amount"
-
-
-class Deed(Enum):
-    """What can happen to an order on the book."""
-
-    FILL = "filled in part"
-    COMPLETE = "filled"
-    CANCEL = "cancelled by the bot"
-    APP_CANCEL = "cancelled in the app"
-    MODIFY = "modified in the app"
-    EXPIRE = "expired"
-
-
-@dataclass(frozen=True)
-class Step:
-    """A deed so many seconds after the one before; ``tenths`` of the quantity where it needs an amount."""
-
-    after: float
-    deed: Deed
-    tenths: int = 0
-
-
-@dataclass(frozen=True)
-class OrderPlan:
-    """One order: how it is placed, what it meets on arrival, and what happens to it later.
-
-    :param failure: why the exchange fails it on arrival, empty if it does not
-    :param arrives: False if an earlier run's placement never reached the exchange
-    :param steps: deeds; a market order's are its fills on arrival
-    :param remainder: the word with which a market order's remainder ends
-    :param remembered: how much Hummingbot had saved of a restored order, from 0 (just submitted) to 3 (all of it)
-    """
-
-    client_order_id: str
-    trading_pair: str
-    origin: Origin
-    kind: Kind
-    over_socket: bool
-    starts_at: float
-    failure: str
-    arrives: bool
-    steps: tuple[Step, ...]
-    remainder: str
-    remembered: int
-
-    @property
-    def immediate(self) -> bool:
-        """Whether it cannot rest."""
-        return self.kind is not Kind.LIMIT
-
-    @property
-    def asked(self) -> Decimal:
-        """The quantity the bot knows, 0 for an amount to spend."""
-        return Decimal(0) if self.kind is Kind.BY_QUOTE else QUANTITY
-
-
-@dataclass(frozen=True)
-class Story:
-    """Orders and weather.
-
-    :param spoiled: types of events that faults may touch
-    :param poll_every: seconds between polls, None for no polls before calm
-    :param interruption: None, or ``SOCKET_DOWN`` or ``BOT_STOPPED``
-    :param window: from when to when the interruption lasts
-    :param waits: whether the lifecycle is left to itself after calm, before it is helped
-    :param reconnects: whether help is a reconnection, else a poll
-    """
-
-    orders: tuple[OrderPlan, ...]
-    faults: frozenset[Fault]
-    strength: float
-    seed: int
-    spoiled: frozenset[str]
-    poll_every: float | None
-    interruption: Fault | None
-    window: tuple[float, float]
-    waits: bool
-    reconnects: bool
 
 
 class Play:
@@ -129,7 +31,7 @@ class Play:
         self._timeline = Timeline(EARLIER)
         self.weather = Weather(story.faults, story.strength, story.seed, self._timeline)
         self._placed: dict[str, Order] = {}
-        self._shell = Shell(lifecycle, self._timeline, self.weather, story.spoiled)
+        self._shell = Shell(lifecycle, self._timeline, self.weather, story.spoiled, over_socket=story.over_socket)
 
     @property
     def exchange(self) -> Exchange:
@@ -154,7 +56,7 @@ class Play:
         self.witness.note("help comes")
         self._help()
         self._run_until(self._timeline.now + SETTLING)
-        self.witness.check_all()
+        self.witness.check_all(has_seen_list=self._story.help is not Help.RECONCILE)
 
     def _run_until(self, when: float) -> None:
         while True:
@@ -168,13 +70,15 @@ class Play:
         self._timeline.now = max(self._timeline.now, when)
 
     def _help(self) -> None:
-        if self._story.reconnects:
+        if self._story.help is Help.POLL:
+            self._shell.poll()
+            # What the first poll was too early for, such as the cancel of a stray it found, the next one sees.
+            self._timeline.after(20.0, self._shell.poll)
+        elif self._story.help is Help.RECONNECT:
             self._shell.disconnect()
             self._shell.connect()
         else:
-            self._shell.poll()
-            # Absence from a list is looked into; a second poll finds what appeared meanwhile.
-            self._timeline.after(20.0, self._shell.poll)
+            self._lifecycle.reconcile(self._timeline.now)
 
     # --- Putting down what happens ------------------------------------------------------------------------------------
     def _put_down(self) -> None:
@@ -188,20 +92,20 @@ class Play:
             at(story.window[0], self._shell.stop if stops else self._shell.disconnect)
             at(story.window[1], self._shell.start if stops else self._shell.connect)
         ends = [plan.starts_at + sum(step.after for step in plan.steps) for plan in story.orders]
-        ghosts = 32.0 if Fault.PLACE_GHOST in story.faults else 0.0
-        self.weather.calm_at = max([story.window[1], *ends]) + LONGEST_DELAY + ghosts
+        beyond = BEYOND_PATIENCE_ENDS if story.faults & BEYOND_PATIENCE else 0.0
+        self.weather.calm_at = max([story.window[1], *ends]) + LONGEST_DELAY + beyond
+        self.witness.calm_at = self.weather.calm_at
         if story.poll_every is not None:
             for number in range(1, int(self.weather.calm_at / story.poll_every) + 1):
                 at(number * story.poll_every, self._shell.poll)
 
     def _put_down_order(self, plan: OrderPlan) -> None:
         if plan.origin is Origin.NEW:
-            begin = partial(self._shell.place, plan, lambda: self._arrive(plan))
+            self._timeline.at(plan.starts_at, lambda: self._shell.place(plan, lambda: self._arrive(plan)))
         elif plan.arrives:
-            begin = partial(self._arrive, plan)
+            self._timeline.at(plan.starts_at, partial(self._arrive, plan))
         else:
             return
-        self._timeline.at(plan.starts_at, begin)
         if not plan.immediate:
             moment = plan.starts_at
             for step in plan.steps:

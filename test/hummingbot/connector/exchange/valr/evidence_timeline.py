@@ -11,13 +11,13 @@ class Timeline:
     def __init__(self, start: float) -> None:
         self.now = start
         self._numbers = itertools.count()
-        self._happenings: list[tuple[float, int, Callable[[], None]]] = []
+        self._happenings: list[tuple[float, int, Callable[[], object]]] = []
 
-    def after(self, seconds: float, happening: Callable[[], None]) -> None:
+    def after(self, seconds: float, happening: Callable[[], object]) -> None:
         """Put down what happens in ``seconds``."""
         self.at(self.now + seconds, happening)
 
-    def at(self, when: float, happening: Callable[[], None]) -> None:
+    def at(self, when: float, happening: Callable[[], object]) -> None:
         """Put down what happens at ``when``, or now if that has passed."""
         heapq.heappush(self._happenings, (max(when, self.now), next(self._numbers), happening))
 

@@ -12,6 +12,7 @@ from .evidence_timeline import Timeline
 TRANSIT = 0.01
 LONGEST_DELAY = 4.0
 BLINDNESS = 5.0
+BEYOND_PATIENCE_STARTS, BEYOND_PATIENCE_ENDS = 12.0, 32.0
 
 
 class Wire:
@@ -70,7 +71,8 @@ class Wire:
         self._timeline.after(seconds, arrive)
 
     def open_orders(self) -> list[Row]:
-        fresh = self._weather.seconds(Fault.LIST_LACKS_FRESH, 0, BLINDNESS)
+        blind = self._weather.strikes(Fault.LOOKUP_BLIND_LONG)
+        fresh = BEYOND_PATIENCE_ENDS if blind else self._weather.seconds(Fault.LIST_LACKS_FRESH, 0, BLINDNESS)
         stale = self._weather.seconds(Fault.LIST_IS_STALE, 0, BLINDNESS)
         return self.exchange.open_rows(fresh, stale)
 
@@ -85,7 +87,7 @@ class Wire:
 
     def _spoil(self, kind: str, body: Any) -> Any:
         if isinstance(body, list):
-            return [self.spoil_row("a row", row) for row in body]
+            return [self.spoil_row("an open order", row) for row in body]
         return self.spoil_row(kind, body)
 
     def spoil_row(self, kind: str, row: Row) -> Row:
@@ -97,8 +99,10 @@ class Wire:
         word = next((key for key in ("orderStatusType", "status") if key in row), None)
         if word is not None:
             self._spoil_status(row, word)
+        if kind == "NEW_ACCOUNT_TRADE" and strikes(Fault.FEE_MISSING):
+            del row["fee"], row["feeCurrency"]
         if strikes(Fault.EVENT_UNREADABLE):
-            row |= choose(Fault.EVENT_UNREADABLE, _UNREADABLE[kind])
+            row.update(choose(Fault.EVENT_UNREADABLE, _UNREADABLE[kind]))
         return row
 
     def _spoil_status(self, row: Row, word: str) -> None:
@@ -120,8 +124,9 @@ _UNREADABLE: dict[str, list[Row]] = {
         {"orderId": None},
         {"orderId": None, "customerOrderId": None},
     ],
-    "a row": [{"originalQuantity": "NaN"}, {"orderId": ""}],
+    "an open order": [{"originalQuantity": "NaN"}, {"orderId": ""}],
     "ORDER_PROCESSED": [{"success": "perhaps"}, {"orderId": ""}],
+    "a past trade": [{"price": "-"}, {"id": ""}, {"quantity": "0"}],
     "NEW_ACCOUNT_TRADE": [{"price": "-"}, {"id": ""}, {"quantity": "0"}],
     "FAILED_ORDER": [{"orderId": None}],
     "FAILED_CANCEL_ORDER": [{"message": None}],

@@ -26,15 +26,19 @@ from .evidence_timeline import Timeline
 # A never-found placement may be cancelled for certainty after so much patience and so many lookups in vain.
 PATIENCE = 10.0
 MISSES = 4
-# Wishes for one order or pair within one second, other than those that new evidence caused.
-MOST_WISHES_A_SECOND = 8
+# Most wishes of one kind for one order or pair: within a second, within ten, and within ten after calm.
+MOST_IN_A_SECOND = 6
+MOST_IN_TEN = 25
+MOST_IN_TEN_WHEN_CALM = 6
+SETTLED_AFTER = 15.0
 
 
 @dataclass
 class Told:
     """What the bot has been told of one order, and what it asked for.
 
-    ``misled``: VALR said of it what was not so. ``given_up``: told as failed, by VALR's word or for want of any sign.
+    ``misled``, ``cancel_lied``: VALR said of the order, or of a cancel's success, what was not so. ``hidden``: lookups
+    do not see it for longer than anybody's patience. ``given_up``: told as failed, by VALR's word or for want of signs.
     """
 
     trading_pair: str
@@ -45,6 +49,8 @@ class Told:
     unwanted: bool = False
     cancel_taken: bool = False
     misled: bool = False
+    cancel_lied: bool = False
+    hidden: bool = False
     given_up: bool = False
     misses: int = 0
     stage: Stage = Stage.SUBMITTED
@@ -72,7 +78,7 @@ class Witness:
         self._wished: dict[str, deque[float]] = {}
         self.told: dict[str, Told] = {}
         self.diary: list[tuple[float, object]] = []
-        self.wishes = 0
+        self.calm_at = float("inf")
 
     def note(self, what: object) -> None:
         """Write something into the diary, which is shown when an example fails."""
@@ -117,7 +123,8 @@ class Witness:
             trade = next((each for each in order.trades if each.trade_id == wire.trade_id), None)
         assert trade is not None, "a fill that does not exist"
         assert wire.trade_id not in told.fills, "a fill told twice"
-        assert (wire.quantity, wire.price, wire.fee, wire.fee_currency) == (trade.quantity, PRICE, trade.fee, "BTC")
+        said_of_it = (wire.quantity, wire.price, wire.fee, wire.fee_currency)
+        assert said_of_it == (trade.quantity, PRICE, trade.fee, "BTC"), "a fill with wrong amounts"
         assert told.end is None or told.given_up, "a fill after the end"
         assert told.stage >= Stage.OPEN or told.hunted, "a fill before the order was told open"
         assert said.stray == told.stray or told.given_up
@@ -127,15 +134,17 @@ class Witness:
         told, order = self.told[said.client_order_id], self._truth(said.client_order_id)
         assert told.end is None or ((told.given_up or told.failed) and said.stray), "two ends of one order"
         told.stray = told.stray or (told.end is not None and said.stray)
+        misled = told.misled and told.stage is Stage.SUBMITTED
         told.end = said
         told.stage = Stage.ENDED
         if order is None:
             assert said.end.value == "failed", "an order that never arrived did not end like that"
             told.given_up = told.given_up or not said.proven or said.stray
             return
-        if not said.proven or told.misled:
+        if not said.proven or misled:
             in_time = order.states[0].at < told.placed_at + PATIENCE
-            assert told.misled or not in_time, "given up although the exchange had it"
+            hidden = told.hidden and not order.live
+            assert misled or hidden or not in_time, "given up although the exchange had it"
             told.given_up = True
             return
         assert not order.live, "the end of an order that lives"
@@ -151,7 +160,6 @@ class Witness:
     def wish(self, wish: Wish) -> None:
         """Check what the lifecycle wishes for."""
         self.note(wish)
-        self.wishes += 1
         if isinstance(wish, FetchTrades):
             self._pace(wish.trading_pair)
             self._check_reach(wish)
@@ -176,11 +184,13 @@ class Witness:
                 assert wish.since <= EPOCH + order.states[0].at, "trades of a live order left out"
 
     def _pace(self, subject: str) -> None:
-        recent = self._wished.setdefault(subject, deque())
-        recent.append(self._timeline.now)
-        while recent[0] < self._timeline.now - 1.0:
+        now, recent = self._timeline.now, self._wished.setdefault(subject, deque())
+        recent.append(now)
+        while recent[0] < now - 10.0:
             recent.popleft()
-        assert len(recent) <= MOST_WISHES_A_SECOND, f"busy with {subject}"
+        calm = now > self.calm_at + SETTLED_AFTER
+        assert len(recent) <= (MOST_IN_TEN_WHEN_CALM if calm else MOST_IN_TEN), f"busy with {subject}"
+        assert sum(when > now - 1.0 for when in recent) <= MOST_IN_A_SECOND, f"busy with {subject}"
 
     # --- At every step ------------------------------------------------------------------------------------------------
     def look_around(self, busy: set[str], placing: set[str]) -> None:
@@ -193,8 +203,8 @@ class Witness:
         assert due is None or due > self._timeline.now, "something is due and not wished for"
         for client_order_id, told in self.told.items():
             order = self._truth(client_order_id)
-            gone = self._lifecycle.is_proven_gone(client_order_id)
-            assert not gone or told.misled or order is None or not order.live, "proven gone, and alive"
+            if order is not None and order.live and not (told.given_up or told.cancel_lied):
+                assert not self._lifecycle.is_proven_gone(client_order_id), "proven gone, and alive"
             if told.end is None and client_order_id not in placing and due is None:
                 settled = client_order_id in busy or told.trading_pair in busy
                 assert settled or not self._must_settle(client_order_id, told), f"{client_order_id} is left hanging"
@@ -212,8 +222,11 @@ class Witness:
                 assert told.end is not None, f"the end of {client_order_id} is never told"
                 assert order is None or told.given_up or not order.live, f"{client_order_id} is left alive"
 
-    def check_all(self) -> None:
-        """After calm: everything told is true, and everything true is told."""
+    def check_all(self, *, has_seen_list: bool) -> None:
+        """After calm: everything told is true, and everything true is told.
+
+        :param has_seen_list: whether a list of open orders has come since; nothing else shows what was given up
+        """
         assert self._lifecycle.next_due() is None, "something stays due though nothing is outstanding"
         self.check_obligations()
         for client_order_id, told in self.told.items():
@@ -222,7 +235,7 @@ class Witness:
                 assert told.end is not None, f"{client_order_id} never arrived and is not ended"
                 continue
             if told.given_up or (told.end is not None and not told.end.proven):
-                assert not order.live, f"{client_order_id}, given up, is alive"
+                assert not order.live or not has_seen_list, f"{client_order_id}, given up, is alive"
                 continue
             assert told.fills == {trade.trade_id for trade in order.trades}, f"fills of {client_order_id} are missing"
             if order.live:

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, event, given, note, seed, settings
 
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
 
-from .evidence_faults import Fault
-from .evidence_story import Kind, Origin, Play, Story
-from .evidence_strategies import INTERRUPTIONS, stories
+from . import evidence_strategies as themes
+from .evidence_plans import Story
+from .evidence_story import Play
 
-EXAMPLES = int(os.environ.get("EVIDENCE_EXAMPLES", "5600"))
+EXAMPLES = int(os.environ.get("EVIDENCE_EXAMPLES", "10000"))
 SEED = int(os.environ.get("EVIDENCE_SEED", "0"))
-PARTS = 7
+PARTS = 10
 
 
 def in_any_order(test: Callable[..., None]) -> Callable[..., None]:
@@ -49,42 +49,60 @@ def judge(story: Story) -> None:
 
 
 @in_any_order
-@given(stories(1, kinds=(Kind.LIMIT,)))
-def test_one_resting_order(story: Story) -> None:
+@given(themes.TROUBLE_WITH_THE_STREAM)
+def test_trouble_with_the_stream(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(4))
+@given(themes.TROUBLE_WITH_PLACEMENTS)
+def test_trouble_with_placements(story: Story) -> None:
+    judge(story)
+
+
+@in_any_order
+@given(themes.TROUBLE_WITH_CANCELS)
+def test_trouble_with_cancels(story: Story) -> None:
+    judge(story)
+
+
+@in_any_order
+@given(themes.TROUBLE_WITH_ANSWERS)
+def test_trouble_with_answers(story: Story) -> None:
+    judge(story)
+
+
+@in_any_order
+@given(themes.SEVERAL_ORDERS)
 def test_several_orders_at_once(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(3, kinds=(Kind.IOC, Kind.MARKET, Kind.BY_QUOTE)))
+@given(themes.ORDERS_THAT_CANNOT_REST)
 def test_orders_that_cannot_rest(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(4, origins=(Origin.RESTORED, Origin.STRAY, Origin.NEW)))
+@given(themes.AFTER_A_RESTART)
 def test_after_a_restart(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(4, origins=(Origin.FOREIGN, Origin.NEW, Origin.STRAY)))
+@given(themes.BESIDE_ANOTHER_BOT)
 def test_beside_another_bot(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(3, origins=(Origin.NEW, Origin.RESTORED), interruptions=INTERRUPTIONS))
+@given(themes.WITH_AN_INTERRUPTION)
 def test_with_an_interruption(story: Story) -> None:
     judge(story)
 
 
 @in_any_order
-@given(stories(2, always=frozenset({Fault.PLACE_GHOST})))
-def test_placements_that_arrive_after_all_patience(story: Story) -> None:
+@given(themes.BEYOND_ALL_PATIENCE)
+def test_beyond_all_patience(story: Story) -> None:
     judge(story)
