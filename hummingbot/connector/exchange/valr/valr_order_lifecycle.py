@@ -100,11 +100,15 @@ class _Cancel:
 
 @dataclass
 class _Ending:
-    """Proof that the order has ended; ``filled`` is None until VALR says how much was executed."""
+    """Proof that the order has ended; ``filled`` is None until VALR says how much was executed.
+
+    ``by_answer`` says that nothing but the answer to our cancel has said so.
+    """
 
     word: OrderWord
     filled: Decimal | None
     reason: str = ""
+    by_answer: bool = False
 
 
 @dataclass
@@ -407,12 +411,14 @@ class OrderLifecycle:
     def cancel_done(self, client_order_id: str, now: float) -> list[Outcome]:
         """VALR proved the cancel (v2 200). How much had been filled is still to be asked."""
         record = self._records.get(client_order_id)
-        if record is None or record.ending is not None:
+        if record is None:
             return []
         self._settle_cancel(record, now, patience=CANCEL_DEADLINE, acknowledged=True)
+        if record.ending is not None:
+            return []
         # Without VALR's id nothing is told yet; the lookup that must follow brings it.
         outcomes = self._prove_open(record, now) if record.order_id else []
-        record.ending = _Ending(OrderWord.CANCELLED, None)
+        record.ending = _Ending(OrderWord.CANCELLED, None, by_answer=True)
         return outcomes + self._conclude(record, now)
 
     def cancel_refused(self, client_order_id: str, now: float, *, not_found: bool) -> list[Outcome]:
@@ -752,7 +758,10 @@ class OrderLifecycle:
 
     def _after_live_lookup(self, record: _Record, report: OrderReport, now: float) -> None:
         if record.ending is not None:
-            self._doubt_cancel(record, now)
+            # The lookup lags behind what is proven.
+            record.failed_checks += 1
+            if record.ending.by_answer:
+                self._doubt_cancel(record, now)
             return
         record.failed_checks = 0
         if record.immediate:
@@ -773,9 +782,8 @@ class OrderLifecycle:
             record.check_by(now + PROOF_DEADLINE)
 
     def _doubt_cancel(self, record: _Record, now: float) -> None:
-        # VALR called the cancel done and its lookups lag behind; if they insist, believe them and cancel again.
-        record.failed_checks += 1
-        if record.failed_checks >= CANCELS_DISBELIEVED_AFTER and record.ending and record.ending.filled is None:
+        # VALR answered that the cancel is done and its lookups insist otherwise: believe them and cancel again.
+        if record.failed_checks >= CANCELS_DISBELIEVED_AFTER:
             record.ending = None
             record.failed_checks = 0
             self._cancel_again(record, now)

@@ -777,6 +777,34 @@ def test_a_v2_cancel_that_lookups_keep_denying_is_sent_again() -> None:
     assert desk.ends == []
 
 
+def test_lookups_that_lag_behind_a_proven_end_change_nothing() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled", originalQuantity=None))
+    for _ in range(30):
+        wishes = desk.after(0.5)
+        assert cancels(wishes) == []
+        for _ in lookups(wishes):
+            desk.looked_up(report("Placed"))
+    assert desk.ends == []
+    while not desk.ends:
+        for _ in lookups(desk.after(0.5)):
+            desk.looked_up(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_a_cancel_answered_after_the_end_is_settled_all_the_same() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.event(report("Cancelled", originalQuantity=None))
+    desk.take(desk.lifecycle.cancel_done(CID, desk.now))
+    assert desk.ends == []
+    assert len(lookups(desk.after(1.0))) == 1
+    desk.looked_up(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+
+
 @pytest.mark.parametrize("not_found", [True, False])
 def test_a_refused_cancel_is_looked_up_and_the_order_kept(not_found: bool) -> None:
     desk = Desk()
