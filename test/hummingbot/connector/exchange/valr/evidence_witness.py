@@ -87,6 +87,11 @@ class Witness:
     def _truth(self, client_order_id: str) -> Order | None:
         return self._exchange.by_client_id.get(client_order_id)
 
+    def _both(self, client_order_id: str) -> tuple[Told, Order | None]:
+        """Return what was told of an order, and what is true of it."""
+        assert client_order_id in self.told, f"{client_order_id} is not one of the bot's orders"
+        return self.told[client_order_id], self._truth(client_order_id)
+
     # --- Outcomes -----------------------------------------------------------------------------------------------------
     def hear(self, outcomes: Iterable[Outcome]) -> None:
         """Check what the lifecycle says."""
@@ -102,13 +107,13 @@ class Witness:
                 assert isinstance(outcome, Notice)
 
     def _hear_progress(self, said: Progress) -> None:
-        told, order = self.told[said.client_order_id], self._truth(said.client_order_id)
+        told, order = self._both(said.client_order_id)
         assert not told.stray, "progress of a stray, which Hummingbot does not know"
         assert told.end is None, "progress after the end"
         assert said.stage > told.stage, "a stage that does not rise"
         assert order is not None, "progress of an order that never arrived"
         assert order.opened, "progress of an order that was never on the book"
-        assert said.order_id in ("", order.order_id)
+        assert said.order_id == order.order_id, "progress under another order's id"
         assert told.stage >= Stage.OPEN or said.stage is Stage.OPEN, "a stage before the order was told open"
         if said.stage is Stage.PARTIALLY_FILLED:
             assert order.state.filled, "partially filled without a fill"
@@ -117,7 +122,7 @@ class Witness:
         told.stage = said.stage
 
     def _hear_fill(self, said: Fill) -> None:
-        told, order = self.told[said.client_order_id], self._truth(said.client_order_id)
+        told, order = self._both(said.client_order_id)
         trade, wire = None, said.trade
         if order is not None:
             trade = next((each for each in order.trades if each.trade_id == wire.trade_id), None)
@@ -131,7 +136,7 @@ class Witness:
         told.fills.add(wire.trade_id)
 
     def _hear_end(self, said: Ended) -> None:
-        told, order = self.told[said.client_order_id], self._truth(said.client_order_id)
+        told, order = self._both(said.client_order_id)
         assert told.end is None or ((told.given_up or told.failed) and said.stray), "two ends of one order"
         told.stray = told.stray or (told.end is not None and said.stray)
         misled = told.misled and told.stage is Stage.SUBMITTED
@@ -148,7 +153,8 @@ class Witness:
             told.given_up = True
             return
         assert not order.live, "the end of an order that lives"
-        assert said.order_id in ("", order.order_id)
+        # A refusal over REST may come without VALR's id.
+        assert said.order_id == order.order_id or (told.failed and not said.order_id), "an end under another order's id"
         told.given_up = False
         told.stray = told.stray or said.stray
         if not told.stray:
@@ -165,9 +171,10 @@ class Witness:
             self._check_reach(wish)
             return
         assert isinstance(wish, LookUp | SendCancel), "a wish that sends an order"
-        told, order = self.told[wish.client_order_id], self._truth(wish.client_order_id)
+        told, order = self._both(wish.client_order_id)
         self._pace(f"{type(wish).__name__} {wish.client_order_id}")
-        assert wish.order_id == "" or (order is not None and wish.order_id == order.order_id) or order is None
+        known = self._exchange.orders.get(wish.order_id)
+        assert known is None or known is order, "a wish about an order of somebody else"
         assert told.end is None or told.hunted or told.failed, "a wish about an order that has been told ended"
         if isinstance(wish, SendCancel):
             never_found = (
@@ -179,7 +186,7 @@ class Witness:
 
     def _check_reach(self, wish: FetchTrades) -> None:
         for client_order_id in self._lifecycle.live_ids:
-            told, order = self.told[client_order_id], self._truth(client_order_id)
+            told, order = self._both(client_order_id)
             if order is not None and told.trading_pair == wish.trading_pair:
                 assert wish.since <= EPOCH + order.states[0].at, "trades of a live order left out"
 
