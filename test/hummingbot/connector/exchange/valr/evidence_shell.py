@@ -27,24 +27,17 @@ from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecyc
 from hummingbot.connector.exchange.valr.valr_order_outcomes import FetchTrades, LookUp, Outcome, SendCancel, Stage
 
 from .evidence_faults import Fault, Weather
-from .evidence_model import CANCELLED, EPOCH, Order, Row, status_row, summary_row
+from .evidence_model import EPOCH, Row
 from .evidence_plans import OrderPlan
 from .evidence_timeline import Timeline
-from .evidence_wire import BEYOND_PATIENCE_ENDS, BEYOND_PATIENCE_STARTS, BLINDNESS, LONGEST_DELAY, TRANSIT, Wire
+from .evidence_venue import Answer, CancelAnswer, Venue
+from .evidence_wire import BEYOND_PATIENCE_ENDS, BEYOND_PATIENCE_STARTS, LONGEST_DELAY, TRANSIT, Wire
 from .evidence_witness import Told, Witness
 
 SOCKET_DEADLINE = 2.0
 REST_DEADLINE = 3.0
 TRADES_OVERLAP = 300.0
 CLOCK_MARGIN = 600.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the exchange answers to a placement: a number, and over REST a refusal if it failed on arrival."""
-
-    order_id: str
-    refusal: str = ""
 
 
 @dataclass(eq=False)
@@ -75,9 +68,9 @@ class Shell:
         self._weather = weather
         self.wire = Wire(timeline, weather, spoiled, self.deliver)
         self.witness = Witness(timeline, self.wire.exchange, lifecycle)
+        self._venue = Venue(timeline, weather, self.wire, self.witness.told)
         self._calls: list[Call] = []
         self._over_socket = over_socket
-        self._blind: dict[str, float] = {}
         self._is_running = False
         self._covered: dict[str, float] = {}
 
@@ -185,13 +178,9 @@ class Shell:
             late = seconds(Fault.PLACE_LATE, 0.5, LONGEST_DELAY) + seconds(
                 Fault.PLACE_GHOST, BEYOND_PATIENCE_STARTS, BEYOND_PATIENCE_ENDS
             )
-            self._timeline.after(TRANSIT + late, lambda: self._reply_to_placement(call, self._misled(call, arrive())))
-
-    def _misled(self, call: Call, answer: Answer) -> Answer:
-        if not self._weather.strikes(Fault.PLACE_REFUSED_ALIVE):
-            return answer
-        self.witness.told[call.subject].misled = True
-        return Answer("", "Something went wrong")
+            self._timeline.after(
+                TRANSIT + late, lambda: self._reply_to_placement(call, self._venue.judge(identifier, arrive()))
+            )
 
     def _doubt_placement(self, client_order_id: str) -> None:
         self.witness.note(f"placement of {client_order_id} in doubt")
@@ -285,65 +274,23 @@ class Shell:
                 lambda: self._hear(lifecycle.cancel_unsent(identifier, self._timeline.now)),
             )
         elif not strikes(Fault.CANCEL_LOST):
-            execute = self._cancel_over_socket if over_socket else self._cancel_over_rest
-            self._timeline.after(TRANSIT, lambda: execute(call, wish))
+            self._timeline.after(TRANSIT, lambda: self._deliver_cancel(call, wish))
 
-    def _cancel_over_socket(self, call: Call, wish: SendCancel) -> None:
-        order = self._target(wish)
-        if self._weather.strikes(Fault.CANCEL_REFUSED):
-            self._answer_cancel(call, refused=True, not_found=False)
-            return
-        self._answer_cancel(call, proof=False)
-        if order is None or not order.live or self._weather.strikes(Fault.CANCEL_FAILS):
-            self.wire.exchange.refuse_cancel(wish.order_id, wish.client_order_id)
-        elif not self._weather.strikes(Fault.CANCEL_IGNORED):
-            slow = self._weather.seconds(Fault.CANCEL_SLOW, 0.1, LONGEST_DELAY)
-            self._timeline.after(slow, partial(self._execute_cancel, order))
-
-    def _execute_cancel(self, order: Order) -> None:
-        exchange = self.wire.exchange
-        if self._weather.strikes(Fault.CANCEL_BEATEN):
-            exchange.fill(order, order.state.quantity)
-        if not exchange.finish(order, CANCELLED):
-            exchange.refuse_cancel(order.order_id, order.client_order_id)
-
-    def _cancel_over_rest(self, call: Call, wish: SendCancel) -> None:
-        order, strikes = self._target(wish), self._weather.strikes
-        if order is None or not order.live:
-            self._answer_cancel(call, refused=True, not_found=True)
-        elif strikes(Fault.CANCEL_REFUSED):
-            self.witness.told[call.subject].misled = True
-            self._answer_cancel(call, refused=True, not_found=True)
-        elif strikes(Fault.CANCEL_LIES):
-            self.witness.told[call.subject].cancel_lied = True
-            self._timeline.after(
-                self._weather.choose(Fault.CANCEL_LIES, [0.5, 3.0, 1e9]), partial(self._execute_cancel, order)
-            )
-            self._answer_cancel(call, proof=True)
-        else:
-            if strikes(Fault.CANCEL_BEATEN):
-                self.wire.exchange.fill(order, order.state.quantity)
-            done = self.wire.exchange.finish(order, CANCELLED)
-            self._answer_cancel(call, proof=done, refused=not done, not_found=not done)
-
-    def _target(self, wish: SendCancel) -> Order | None:
-        return self.wire.exchange.find(wish.order_id, wish.client_order_id)
-
-    def _answer_cancel(
-        self, call: Call, *, proof: bool = False, refused: bool = False, not_found: bool = False
-    ) -> None:
-        def take() -> None:
-            now, identifier = self._timeline.now, call.subject
-            self.witness.note(f"cancel of {identifier}: {proof=} {refused=} {not_found=}")
-            if refused:
-                self._hear(self._lifecycle.cancel_refused(identifier, now, not_found=not_found))
-                return
-            self.witness.told[identifier].cancel_taken = True
-            settle = self._lifecycle.cancel_done if proof else self._lifecycle.cancel_acknowledged
-            self._hear(settle(identifier, now))
-
+    def _deliver_cancel(self, call: Call, wish: SendCancel) -> None:
+        answer = self._venue.cancel(wish, over_socket=call.over_socket)
         if not self._weather.strikes(Fault.CANCEL_REPLY_LOST):
-            self._answer(call, TRANSIT, take)
+            self._answer(call, TRANSIT, lambda: self._take_cancel_answer(call.subject, answer))
+
+    def _take_cancel_answer(self, identifier: str, answer: CancelAnswer) -> None:
+        now, lifecycle = self._timeline.now, self._lifecycle
+        self.witness.note(f"cancel of {identifier}: {answer.value}")
+        if answer in (CancelAnswer.REFUSED, CancelAnswer.NOT_FOUND):
+            not_found = answer is CancelAnswer.NOT_FOUND
+            self._hear(lifecycle.cancel_refused(identifier, now, not_found=not_found))
+            return
+        self.witness.told[identifier].cancel_taken = True
+        settle = lifecycle.cancel_done if answer is CancelAnswer.DONE else lifecycle.cancel_acknowledged
+        self._hear(settle(identifier, now))
 
     # --- Evidence from the stream -------------------------------------------------------------------------------------
     def deliver(self, message: AccountMessage) -> None:
@@ -373,7 +320,7 @@ class Shell:
         self._timeline.after(TRANSIT, lambda: self._answer_lookup(call, wish))
 
     def _answer_lookup(self, call: Call, wish: LookUp) -> None:
-        row = self._lookup_row(wish)
+        row = self._venue.look_up(wish)
         slow = self._weather.seconds(Fault.LOOKUP_SLOW, 0, LONGEST_DELAY)
         if self._weather.strikes(Fault.LOOKUP_FAILS):
             self._timeline.after(TRANSIT + slow, lambda: self._abandon(call))
@@ -392,51 +339,26 @@ class Shell:
         else:
             self._hear(self._lifecycle.looked_up(identifier, report, now))
 
-    def _lookup_row(self, wish: LookUp) -> Row | None:
-        now, order = self._timeline.now, self.wire.exchange.find(wish.order_id, wish.client_order_id)
-        lag = self._weather.seconds(Fault.LOOKUP_LAGS, 0, BLINDNESS)
-        if order is None or order.states[0].at > now - self._blindness(order):
-            return None
-        state = self._weather.choose(Fault.LOOKUP_LAGS, order.shown_within(now - lag)) if lag else order.state
-        if state is None:
-            return None
-        totals = wish.totals and wish.order_id and state.ended
-        row = summary_row(order, state) if totals else status_row(order, state)
-        return self.wire.spoil_row("ORDER_STATUS_UPDATE", self.wire.habitual(row))
-
-    def _blindness(self, order: Order) -> float:
-        """How old an order must be for lookups to see it."""
-        seconds = self._weather.seconds
-        if Fault.LOOKUP_BLIND_LONG not in self._weather.faults:
-            return seconds(Fault.LOOKUP_BLIND, 0, BLINDNESS)
-        if order.order_id not in self._blind:
-            blind = seconds(Fault.LOOKUP_BLIND_LONG, BEYOND_PATIENCE_STARTS, BEYOND_PATIENCE_ENDS)
-            self._blind[order.order_id] = blind
-            self.witness.told[order.client_order_id].hidden = blind > 0
-        return 0.0 if self._weather.is_calm else self._blind[order.order_id]
-
     # --- Trades and polls ---------------------------------------------------------------------------------------------
     def _fetch_trades(self, trading_pair: str, since: float) -> None:
         call = self._begin(Call(trading_pair, lambda: None))
         asked_at = EPOCH + self._timeline.now
 
         def answer() -> None:
-            lag = self._weather.seconds(Fault.HISTORY_LAGS, 0, LONGEST_DELAY)
-            failed = self._weather.strikes(Fault.HISTORY_FAILS)
-            rows = [] if failed else self.wire.exchange.trades_since(trading_pair, since, lag)
-            rows = [self.wire.spoil_row("a past trade", row) for row in rows]
-            self._answer(call, TRANSIT, lambda: take(rows, failed))
-
-        def take(rows: list[Row], failed: bool) -> None:
-            if not failed:
-                self._covered[trading_pair] = asked_at
-            for trade in reversed(parse_trades(rows)):
-                if isinstance(trade, AccountTrade):
-                    self.witness.note(trade)
-                    self._hear(self._lifecycle.event(trade, self._timeline.now))
-            self._hear(self._lifecycle.trades_fetched(trading_pair, self._timeline.now))
+            rows = self._venue.past_trades(trading_pair, since)
+            self._answer(call, TRANSIT, lambda: self._take_trades(trading_pair, asked_at, rows))
 
         self._timeline.after(TRANSIT, answer)
+
+    def _take_trades(self, trading_pair: str, asked_at: float, rows: list[Row] | None) -> None:
+        if rows is not None:
+            self._covered[trading_pair] = asked_at
+        for trade in reversed(parse_trades(rows or [])):
+            if isinstance(trade, AccountTrade):
+                self.witness.note(trade)
+                self._hear(self._lifecycle.event(trade, self._timeline.now))
+        complete = rows is not None
+        self._hear(self._lifecycle.trades_fetched(trading_pair, self._timeline.now, complete=complete))
 
     def poll(self) -> None:
         """Ask for the open orders, then for each order they do not list, and for the trades of every pair in use."""
@@ -446,9 +368,8 @@ class Shell:
         call = self._begin(Call("the open orders", lambda: None))
 
         def answer() -> None:
-            rows = self.wire.open_orders()
-            failed = self._weather.strikes(Fault.LOOKUP_FAILS)
-            self._answer(call, TRANSIT, lambda: self._take_poll(asked, None if failed else rows))
+            rows = self._venue.open_orders()
+            self._answer(call, TRANSIT, lambda: self._take_poll(asked, rows))
 
         self._timeline.after(TRANSIT, answer)
 
@@ -463,8 +384,7 @@ class Shell:
             if wish is not None:
                 self.witness.wish(wish)
                 self._look_up(wish)
-        for trading_pair in {
-            told.trading_pair for told in self.witness.told.values() if told.end is None and not told.stray
-        }:
+        tracked = [told for told in self.witness.told.values() if told.end is None and not told.stray]
+        for trading_pair in sorted({told.trading_pair for told in tracked}):
             covered = self._covered.get(trading_pair, float("-inf")) - TRADES_OVERLAP
             self._fetch_trades(trading_pair, max(self._lifecycle.trades_since(trading_pair), covered))

@@ -9,8 +9,9 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
 from .evidence_faults import BEYOND_PATIENCE, Fault, Weather
 from .evidence_model import CANCELLED, EXPIRED, FILLED, MODIFIED, Exchange, Order
 from .evidence_plans import QUANTITY, Deed, Help, Kind, OrderPlan, Origin, Step, Story
-from .evidence_shell import Answer, Shell
+from .evidence_shell import Shell
 from .evidence_timeline import Timeline
+from .evidence_venue import Answer
 from .evidence_wire import BEYOND_PATIENCE_ENDS, LONGEST_DELAY
 from .evidence_witness import Witness
 

@@ -1,9 +1,10 @@
 """Real order histories, told by an exchange whose evidence is lost, doubled, late, garbled and out of order.
 
-A model exchange (``evidence_model``) lives through drawn stories; an account socket (``evidence_wire``) and a weather
-of faults (``evidence_faults``) spoil what it says; a shell (``evidence_shell``) does for the lifecycle what the keeper
-does; and a witness (``evidence_witness``) holds every word against the truth at that moment, and once the evidence has
-calmed down, in full.
+A model exchange (``evidence_model``) lives through drawn stories (``evidence_plans``, ``evidence_strategies``); its
+account socket (``evidence_wire``) and its counter (``evidence_venue``) say what the weather of faults
+(``evidence_faults``) lets through; a shell (``evidence_shell``) does for the lifecycle what the keeper does, in virtual
+time (``evidence_timeline``); and a witness (``evidence_witness``) holds every word against the truth at that moment,
+and all of it once the evidence has calmed down (``evidence_story``).
 
 ``EVIDENCE_EXAMPLES`` sets how many stories are told in all, ``EVIDENCE_SEED`` which. With
 ``--hypothesis-show-statistics`` pytest shows how often each kind of history and fault occurred.
