@@ -21,7 +21,6 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
@@ -46,6 +45,7 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import (
     Stage,
     Wish,
 )
+from hummingbot.connector.exchange.valr.valr_order_record import Ending, OrderRecord, TradeFetch, WantedCancel
 
 # All in seconds. VALR acknowledges in about 10 ms (valr-api.md 6.2): proof that is a second late is worth a lookup.
 PROOF_DEADLINE = 1.0
@@ -59,7 +59,6 @@ HINT_DELAY = 0.25
 HINT_SPACING = 5.0
 # Unreadable messages can come in crowds: each order is looked up because of them only so often.
 DOUBT_SPACING = 1.0
-LOOKUP_SPACING = 0.2
 FETCH_SPACING = 0.2
 LOOKUP_RETRY = 0.5
 LOOKUP_RETRY_MAX = 10.0
@@ -83,103 +82,6 @@ def _back_off(attempts: int) -> float:
     return back_off(attempts, LOOKUP_RETRY, LOOKUP_RETRY_MAX)
 
 
-# --- Records ----------------------------------------------------------------------------------------------------------
-@dataclass
-class _Cancel:
-    """A cancel that is wanted until the order has ended."""
-
-    due: float | None
-    attempts: int = 0
-    # False for a cancel that only makes certain that an order which never showed does not live.
-    wanted: bool = True
-    sending: bool = False
-    acknowledged: bool = False
-    # From here on a lookup that shows the order live means that the cancel did not work.
-    deadline: float = 0.0
-
-
-@dataclass
-class _Ending:
-    """Proof that the order has ended; ``filled`` is None until VALR says how much was executed.
-
-    ``by_answer`` says that nothing but the answer to our cancel has said so.
-    """
-
-    word: OrderWord
-    filled: Decimal | None
-    reason: str = ""
-    by_answer: bool = False
-
-
-@dataclass
-class _Record:
-    client_order_id: str
-    trading_pair: str
-    quantity: Decimal
-    immediate: bool
-    tracked_at: float
-    created_at: float
-    # When the placement was answered or given up on; None while it is still being sent.
-    settled_at: float | None = None
-    order_id: str = ""
-    told: Stage = Stage.SUBMITTED
-    proven_open: bool = False
-    open_since: float = 0.0
-    accepted: bool = False
-    stray: bool = False
-    proven_end: bool = False
-    # It ended without ever having been shown by VALR: refused, or given up.
-    never_seen: bool = False
-    trade_ids: set[str] = field(default_factory=set)
-    filled: Decimal = Decimal(0)
-    reported: Decimal = Decimal(0)
-    # The size VALR gives last: the user may have modified the order in VALR's app.
-    size: Decimal = Decimal(0)
-    updated_at: float = 0.0
-    reason: str = ""
-    ending: _Ending | None = None
-    cancel: _Cancel | None = None
-    check_due: float | None = None
-    # A lookup that the first proof of open makes unnecessary.
-    proof_due: float | None = None
-    checking: bool = False
-    last_check: float = float("-inf")
-    failed_checks: int = 0
-    misses: int = 0
-    # Lookups that said "Filled" and not how much; all trades of its pair have been handed in since the first of them.
-    sizeless_answers: int = 0
-    trades_complete: bool = False
-    cancel_found_nothing_at: float | None = None
-    not_found_notice_at: float | None = None
-
-    @property
-    def is_filled_up(self) -> bool:
-        return self.filled >= (self.size or self.quantity) > 0
-
-    @property
-    def ended(self) -> bool:
-        return self.told is Stage.ENDED
-
-    @property
-    def lookup_due(self) -> float | None:
-        times = [due for due in (self.check_due, self.proof_due) if due is not None]
-        return None if self.checking else min(times, default=None)
-
-    def drop_checks(self) -> None:
-        self.check_due = self.proof_due = None
-
-    def check_by(self, when: float) -> None:
-        when = max(when, self.last_check + LOOKUP_SPACING)
-        self.check_due = when if self.check_due is None else min(self.check_due, when)
-
-
-@dataclass
-class _TradeFetch:
-    due: float
-    running: bool = False
-    attempts: int = 0
-
-
 Evidence = OrderReport | AccountTrade | OrderProcessed
 
 
@@ -198,11 +100,11 @@ class OrderLifecycle:
     """
 
     def __init__(self) -> None:
-        self._records: dict[str, _Record] = {}
-        self._ended: OrderedDict[str, _Record] = OrderedDict()
-        self._by_order_id: dict[str, _Record] = {}
+        self._records: dict[str, OrderRecord] = {}
+        self._ended: OrderedDict[str, OrderRecord] = OrderedDict()
+        self._by_order_id: dict[str, OrderRecord] = {}
         self._unclaimed: OrderedDict[str, list[Evidence]] = OrderedDict()
-        self._fetches: dict[str, _TradeFetch] = {}
+        self._fetches: dict[str, TradeFetch] = {}
         self._last_fetches: dict[str, float] = {}
         self._unknown_words: set[str] = set()
 
@@ -274,7 +176,7 @@ class OrderLifecycle:
             fetch.running = False
 
     @staticmethod
-    def _wish_lookup(record: _Record, now: float) -> LookUp:
+    def _wish_lookup(record: OrderRecord, now: float) -> LookUp:
         record.drop_checks()
         record.checking = True
         record.last_check = now
@@ -285,7 +187,7 @@ class OrderLifecycle:
         )
         return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained)
 
-    def _wish_cancel(self, record: _Record, cancel: _Cancel) -> SendCancel:
+    def _wish_cancel(self, record: OrderRecord, cancel: WantedCancel) -> SendCancel:
         cancel.sending = True
         cancel.due = None
         cancel.attempts += 1
@@ -321,7 +223,7 @@ class OrderLifecycle:
         """
         if client_order_id in self._records:
             return []
-        record = _Record(client_order_id, trading_pair, quantity, immediate, tracked_at=now, created_at=created_at)
+        record = OrderRecord(client_order_id, trading_pair, quantity, immediate, created_at=created_at)
         record.told = told
         record.proven_open = told > Stage.SUBMITTED
         record.open_since = now
@@ -335,7 +237,7 @@ class OrderLifecycle:
             record.settled_at = now
             outcomes = self._link(record, order_id, now)
         if told is Stage.CANCEL_PENDING:
-            record.cancel = _Cancel(due=None)
+            record.cancel = WantedCancel(due=None)
         return outcomes
 
     # --- Placement ----------------------------------------------------------------------------------------------------
@@ -375,7 +277,7 @@ class OrderLifecycle:
                     f"VALR refused order {client_order_id} ({reason}) but had shown it open; looking it up",
                 )
             ]
-        record.ending = _Ending(OrderWord.FAILED, Decimal(0), reason)
+        record.ending = Ending(OrderWord.FAILED, Decimal(0), reason)
         record.never_seen = True
         return self._conclude(record, now, error_type=error_type)
 
@@ -394,7 +296,7 @@ class OrderLifecycle:
         if record is None or record.ending is not None:
             return None
         if record.cancel is None:
-            record.cancel = _Cancel(due=now)
+            record.cancel = WantedCancel(due=now)
         record.cancel.wanted = True
         if record.cancel.sending or record.cancel.attempts:
             return None
@@ -418,7 +320,7 @@ class OrderLifecycle:
             return []
         # Without VALR's id nothing is told yet; the lookup that must follow brings it.
         outcomes = self._prove_open(record, now) if record.order_id else []
-        record.ending = _Ending(OrderWord.CANCELLED, None, by_answer=True)
+        record.ending = Ending(OrderWord.CANCELLED, None, by_answer=True)
         return outcomes + self._conclude(record, now)
 
     def cancel_refused(self, client_order_id: str, now: float, *, not_found: bool) -> list[Outcome]:
@@ -456,7 +358,7 @@ class OrderLifecycle:
         return []
 
     @staticmethod
-    def _settle_cancel(record: _Record, now: float, *, patience: float = 0.0, acknowledged: bool = False) -> None:
+    def _settle_cancel(record: OrderRecord, now: float, *, patience: float = 0.0, acknowledged: bool = False) -> None:
         cancel = record.cancel
         if cancel is None:
             # It was dropped while it was being sent, and may have worked.
@@ -529,19 +431,19 @@ class OrderLifecycle:
         if record.cancel_found_nothing_at is None or record.cancel_found_nothing_at < waited_until:
             self._cancel_again(record, now)
             return []
-        record.ending = _Ending(OrderWord.FAILED, Decimal(0), "VALR does not know the order")
+        record.ending = Ending(OrderWord.FAILED, Decimal(0), "VALR does not know the order")
         record.never_seen = True
         return self._conclude(record, now, proven=False)
 
     @staticmethod
-    def _cancel_again(record: _Record, now: float) -> None:
+    def _cancel_again(record: OrderRecord, now: float) -> None:
         if record.cancel is None:
             # Odd, so that it goes over REST: its answer is proof.
-            record.cancel = _Cancel(due=now, attempts=1, wanted=False)
+            record.cancel = WantedCancel(due=now, attempts=1, wanted=False)
         elif not record.cancel.sending:
             record.cancel.due = now + _back_off(record.cancel.attempts - 1)
 
-    def _notice_not_found(self, record: _Record, now: float) -> list[Outcome]:
+    def _notice_not_found(self, record: OrderRecord, now: float) -> list[Outcome]:
         last = record.not_found_notice_at
         if record.misses < MISSES_NEEDED or (last is not None and now - last < NOT_FOUND_NOTICE_INTERVAL):
             return []
@@ -593,7 +495,7 @@ class OrderLifecycle:
         if client_order_id not in self._records and client_order_id not in self._ended:
             self._add_stray(client_order_id, trading_pair, created_at, now)
 
-    def _resurrect(self, ended: _Record, now: float) -> _Record:
+    def _resurrect(self, ended: OrderRecord, now: float) -> OrderRecord:
         # It was refused, or given up as unknown to VALR, told as failed, and is there after all.
         self._ended.pop(ended.client_order_id, None)
         self._by_order_id.pop(ended.order_id, None)
@@ -601,10 +503,8 @@ class OrderLifecycle:
         record.trade_ids, record.filled = ended.trade_ids, ended.filled
         return record
 
-    def _add_stray(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> _Record:
-        record = _Record(
-            client_order_id, trading_pair, Decimal(0), immediate=False, tracked_at=now, created_at=created_at
-        )
+    def _add_stray(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> OrderRecord:
+        record = OrderRecord(client_order_id, trading_pair, Decimal(0), immediate=False, created_at=created_at)
         record.stray = True
         record.settled_at = now
         record.check_due = now
@@ -612,10 +512,10 @@ class OrderLifecycle:
         return record
 
     @staticmethod
-    def _cancel_stray(record: _Record, now: float) -> list[Outcome]:
+    def _cancel_stray(record: OrderRecord, now: float) -> list[Outcome]:
         if not record.stray or record.cancel is not None or record.ending is not None:
             return []
-        record.cancel = _Cancel(due=now)
+        record.cancel = WantedCancel(due=now)
         return [
             Notice(
                 Level.ERROR,
@@ -660,11 +560,11 @@ class OrderLifecycle:
             self._fetch_trades(record.trading_pair, now)
 
     # --- Rules --------------------------------------------------------------------------------------------------------
-    def _find(self, message: Evidence) -> _Record | None:
+    def _find(self, message: Evidence) -> OrderRecord | None:
         by_client_id = self._records.get(message.client_order_id) or self._ended.get(message.client_order_id)
         return self._by_order_id.get(message.order_id) or by_client_id
 
-    def _live(self, order_id: str, client_order_id: str) -> _Record | None:
+    def _live(self, order_id: str, client_order_id: str) -> OrderRecord | None:
         record = self._records.get(client_order_id) or self._by_order_id.get(order_id)
         return None if record is None or record.ended else record
 
@@ -678,7 +578,7 @@ class OrderLifecycle:
             self._unclaimed.popitem(last=False)
         return []
 
-    def _link(self, record: _Record, order_id: str, now: float) -> list[Outcome]:
+    def _link(self, record: OrderRecord, order_id: str, now: float) -> list[Outcome]:
         if not order_id or record.order_id:
             return []
         record.order_id = order_id
@@ -688,7 +588,7 @@ class OrderLifecycle:
             outcomes += self.event(message, now)
         return outcomes
 
-    def _apply_report(self, record: _Record, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
+    def _apply_report(self, record: OrderRecord, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
         if record.ended or (record.order_id and report.order_id != record.order_id):
             return []
         word = report.word
@@ -710,7 +610,7 @@ class OrderLifecycle:
             self._after_live_lookup(record, report, now)
         return outcomes + self._conclude(record, now)
 
-    def _on_unknown_word(self, record: _Record, report: OrderReport, now: float, looked_up: bool) -> list[Outcome]:
+    def _on_unknown_word(self, record: OrderRecord, report: OrderReport, now: float, looked_up: bool) -> list[Outcome]:
         if looked_up:
             record.failed_checks += 1
         record.check_by(now + _back_off(record.failed_checks))
@@ -725,7 +625,7 @@ class OrderLifecycle:
             )
         ]
 
-    def _apply_end(self, record: _Record, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
+    def _apply_end(self, record: OrderRecord, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
         filled = report.filled_quantity
         if report.word is OrderWord.FILLED and not report.executed_quantity:
             filled = report.original_quantity
@@ -737,15 +637,15 @@ class OrderLifecycle:
             record.failed_checks += 1
         if looked_up and report.executed_quantity is not None:
             # The summary's total outranks what the quantities of a status seemed to imply.
-            record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
+            record.ending = Ending(report.word, filled, report.failed_reason or record.reason)
             record.reported = report.executed_quantity
         elif record.ending is None or record.ending.filled is None:
-            record.ending = _Ending(report.word, filled, report.failed_reason or record.reason)
+            record.ending = Ending(report.word, filled, report.failed_reason or record.reason)
         record.updated_at = max(record.updated_at, report.updated_at or 0.0)
         self._note_reported(record, filled, now)
         return self._conclude(record, now)
 
-    def _filled_in_doubt(self, record: _Record, now: float, looked_up: bool) -> Decimal | None:
+    def _filled_in_doubt(self, record: OrderRecord, now: float, looked_up: bool) -> Decimal | None:
         """How much has been filled when VALR says "Filled" and not how much.
 
         Its summary is asked for (``_wish_lookup``); when that stays silent too, the trades have the last word.
@@ -756,7 +656,7 @@ class OrderLifecycle:
         silent = record.sizeless_answers >= TOTALS_DOUBTED_AFTER and record.trades_complete
         return record.filled if record.filled and silent else None
 
-    def _after_live_lookup(self, record: _Record, report: OrderReport, now: float) -> None:
+    def _after_live_lookup(self, record: OrderRecord, report: OrderReport, now: float) -> None:
         if record.ending is not None:
             # The lookup lags behind what is proven.
             record.failed_checks += 1
@@ -770,7 +670,7 @@ class OrderLifecycle:
             overdue = record.last_check - record.open_since >= IMMEDIATE_LIFETIME
             lags = filled is None or record.filled > filled
             if report.word is OrderWord.PARTIALLY_FILLED and overdue and not lags:
-                record.ending = _Ending(OrderWord.CANCELLED, filled)
+                record.ending = Ending(OrderWord.CANCELLED, filled)
             else:
                 record.check_by(now + PROOF_DEADLINE)
         elif record.cancel is not None and not record.cancel.sending and record.cancel.due is None:
@@ -781,14 +681,14 @@ class OrderLifecycle:
         elif record.is_filled_up:
             record.check_by(now + PROOF_DEADLINE)
 
-    def _doubt_cancel(self, record: _Record, now: float) -> None:
+    def _doubt_cancel(self, record: OrderRecord, now: float) -> None:
         # VALR answered that the cancel is done and its lookups insist otherwise: believe them and cancel again.
         if record.failed_checks >= CANCELS_DISBELIEVED_AFTER:
             record.ending = None
             record.failed_checks = 0
             self._cancel_again(record, now)
 
-    def _apply_processed(self, record: _Record, message: OrderProcessed, now: float) -> list[Outcome]:
+    def _apply_processed(self, record: OrderRecord, message: OrderProcessed, now: float) -> list[Outcome]:
         if record.ended:
             return []
         if message.success:
@@ -798,7 +698,7 @@ class OrderLifecycle:
         record.check_by(now)
         return []
 
-    def _apply_trade(self, record: _Record, trade: AccountTrade, now: float) -> list[Outcome]:
+    def _apply_trade(self, record: OrderRecord, trade: AccountTrade, now: float) -> list[Outcome]:
         if trade.trade_id in record.trade_ids:
             return []
         outcomes: list[Outcome] = [] if record.ended else self._prove_open(record, now)
@@ -817,7 +717,7 @@ class OrderLifecycle:
         return outcomes + self._conclude(record, now)
 
     @staticmethod
-    def _unexpected_fill(record: _Record, trade: AccountTrade) -> Notice:
+    def _unexpected_fill(record: OrderRecord, trade: AccountTrade) -> Notice:
         state = "that had ended" if record.ended else "that the bot did not know"
         return Notice(
             Level.ERROR,
@@ -825,7 +725,7 @@ class OrderLifecycle:
             f"at {trade.price:f} (trade {trade.trade_id})",
         )
 
-    def _note_reported(self, record: _Record, filled: Decimal | None, now: float) -> None:
+    def _note_reported(self, record: OrderRecord, filled: Decimal | None, now: float) -> None:
         grew = filled is not None and filled > record.reported
         if filled is not None and grew:
             record.reported = filled
@@ -835,14 +735,14 @@ class OrderLifecycle:
     def _fetch_trades(self, trading_pair: str, now: float, *, urgent: bool = True) -> None:
         """Ask for a pair's trades, at once unless they were asked for just now; without news, not before a back-off."""
         due = max(now, self._last_fetches.get(trading_pair, float("-inf")) + FETCH_SPACING)
-        fetch = self._fetches.setdefault(trading_pair, _TradeFetch(due=due))
+        fetch = self._fetches.setdefault(trading_pair, TradeFetch(due=due))
         if urgent:
             fetch.due = min(fetch.due, due)
 
     def _is_short_of_fills(self, trading_pair: str) -> bool:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
 
-    def _prove_open(self, record: _Record, now: float) -> list[Outcome]:
+    def _prove_open(self, record: OrderRecord, now: float) -> list[Outcome]:
         outcomes = self._cancel_stray(record, now)
         if record.proven_open:
             return outcomes
@@ -856,7 +756,7 @@ class OrderLifecycle:
         return outcomes + self._publish(record)
 
     # --- The guard before Hummingbot's tracker ------------------------------------------------------------------------
-    def _publish(self, record: _Record) -> list[Outcome]:
+    def _publish(self, record: OrderRecord) -> list[Outcome]:
         """Tell what has newly been proven; stages only rise, and none is told before the order was open."""
         if not record.proven_open or record.ended or record.stray:
             return []
@@ -872,7 +772,7 @@ class OrderLifecycle:
                 outcomes.append(Progress(record.client_order_id, record.order_id, record.trading_pair, stage))
         return outcomes
 
-    def _conclude(self, record: _Record, now: float, *, error_type: str = "", proven: bool = True) -> list[Outcome]:
+    def _conclude(self, record: OrderRecord, now: float, *, error_type: str = "", proven: bool = True) -> list[Outcome]:
         """Tell the end once it is proven and every fill it implies has been told."""
         ending = record.ending
         if ending is None:
@@ -891,14 +791,14 @@ class OrderLifecycle:
         return outcomes + self._close(record, end, ending.reason, error_type, proven)
 
     @staticmethod
-    def _end_of(record: _Record, ending: _Ending) -> End:
+    def _end_of(record: OrderRecord, ending: Ending) -> End:
         if ending.word is OrderWord.FILLED or record.filled >= record.quantity > 0:
             return End.FILLED
         if ending.word is OrderWord.CANCELLED or record.filled > 0:
             return End.CANCELLED
         return End.FAILED
 
-    def _close(self, record: _Record, end: End, reason: str, error_type: str, proven: bool) -> list[Outcome]:
+    def _close(self, record: OrderRecord, end: End, reason: str, error_type: str, proven: bool) -> list[Outcome]:
         record.told = Stage.ENDED
         record.proven_end = proven
         record.cancel = None

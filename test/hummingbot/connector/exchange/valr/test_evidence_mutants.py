@@ -45,8 +45,8 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     "a v2 cancel ends an order before its fills are known": (
         CANCELS,
         "cancel_done",
-        "_Ending(OrderWord.CANCELLED, None",
-        "_Ending(OrderWord.CANCELLED, record.filled",
+        "Ending(OrderWord.CANCELLED, None",
+        "Ending(OrderWord.CANCELLED, record.filled",
     ),
     "a v2 cancel is believed against all lookups": (
         CANCELS,
@@ -58,13 +58,13 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
         CANCELS,
         "cancel_failed",
         "record.check_by(now)",
-        "record.ending = _Ending(OrderWord.CANCELLED, None); record.check_by(now)",
+        "record.ending = Ending(OrderWord.CANCELLED, None); record.check_by(now)",
     ),
     "a cancel that found nothing is taken for an end": (
         CANCELS,
         "cancel_refused",
         "record.cancel_found_nothing_at = now",
-        "record.ending = _Ending(OrderWord.CANCELLED, None)",
+        "record.ending = Ending(OrderWord.CANCELLED, None)",
     ),
     "a cancel that did not work is not sent again": (
         CANCELS,
@@ -82,7 +82,7 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
         STREAM,
         "open_orders",
         "record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))",
-        "record.ending = _Ending(OrderWord.CANCELLED, None)",
+        "record.ending = Ending(OrderWord.CANCELLED, None)",
     ),
     "an unknown word proves open": (
         STREAM,

@@ -17,7 +17,12 @@ import pytest
 
 import hummingbot
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
-from hummingbot.connector.exchange.valr import valr_order_entry, valr_order_keeper, valr_order_lifecycle
+from hummingbot.connector.exchange.valr import (
+    valr_order_entry,
+    valr_order_keeper,
+    valr_order_lifecycle,
+    valr_order_record,
+)
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
@@ -604,7 +609,7 @@ async def test_an_order_that_valr_never_saw_fails_only_after_patience_and_a_vain
     monkeypatch.setattr(valr_order_lifecycle, "PATIENCE", 0.3)
     monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY", 0.02)
     monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY_MAX", 0.05)
-    monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_SPACING", 0.01)
+    monkeypatch.setattr(valr_order_record, "LOOKUP_SPACING", 0.01)
     async with world() as place:
         place.valr.answers |= {LIMIT: (503, ""), CANCEL: refusal(-16, "Could not find the order to cancel")}
         began = time.monotonic()

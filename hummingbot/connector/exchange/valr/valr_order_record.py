@@ -1,0 +1,117 @@
+"""What the lifecycle keeps of one order. Values only; the rules are in ``valr_order_lifecycle``.
+
+All times are monotonic seconds of the caller's clock, except ``created_at`` and ``updated_at``: Unix seconds at VALR.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hummingbot.connector.exchange.valr.valr_messages import OrderWord
+from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
+
+# One order is not looked up more often than this, in seconds.
+LOOKUP_SPACING = 0.2
+
+
+@dataclass
+class WantedCancel:
+    """A cancel that is wanted until the order has ended."""
+
+    due: float | None
+    attempts: int = 0
+    # False for a cancel that only makes certain that an order which never showed does not live.
+    wanted: bool = True
+    sending: bool = False
+    acknowledged: bool = False
+    # From here on a lookup that shows the order live means that the cancel did not work.
+    deadline: float = 0.0
+
+
+@dataclass
+class Ending:
+    """Proof that the order has ended; ``filled`` is None until VALR says how much was executed.
+
+    ``by_answer`` says that nothing but the answer to our cancel has said so.
+    """
+
+    word: OrderWord
+    filled: Decimal | None
+    reason: str = ""
+    by_answer: bool = False
+
+
+@dataclass
+class OrderRecord:
+    """One order: what is proven of it, what has been told of it, and what is still to be asked."""
+
+    client_order_id: str
+    trading_pair: str
+    quantity: Decimal
+    immediate: bool
+    created_at: float
+    # When the placement was answered or given up on; None while it is still being sent.
+    settled_at: float | None = None
+    order_id: str = ""
+    told: Stage = Stage.SUBMITTED
+    proven_open: bool = False
+    open_since: float = 0.0
+    accepted: bool = False
+    stray: bool = False
+    proven_end: bool = False
+    # It ended without ever having been shown by VALR: refused, or given up.
+    never_seen: bool = False
+    trade_ids: set[str] = field(default_factory=set)
+    filled: Decimal = Decimal(0)
+    reported: Decimal = Decimal(0)
+    # The size VALR gives last: the user may have modified the order in VALR's app.
+    size: Decimal = Decimal(0)
+    updated_at: float = 0.0
+    reason: str = ""
+    ending: Ending | None = None
+    cancel: WantedCancel | None = None
+    check_due: float | None = None
+    # A lookup that the first proof of open makes unnecessary.
+    proof_due: float | None = None
+    checking: bool = False
+    last_check: float = float("-inf")
+    failed_checks: int = 0
+    misses: int = 0
+    # Lookups that said "Filled" and not how much; all trades of its pair have been handed in since the first of them.
+    sizeless_answers: int = 0
+    trades_complete: bool = False
+    cancel_found_nothing_at: float | None = None
+    not_found_notice_at: float | None = None
+
+    @property
+    def is_filled_up(self) -> bool:
+        """Whether its fills make up its whole size."""
+        return self.filled >= (self.size or self.quantity) > 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end has been told."""
+        return self.told is Stage.ENDED
+
+    @property
+    def lookup_due(self) -> float | None:
+        """When it is to be looked up; None if nothing asks for it, or a lookup is under way."""
+        times = [due for due in (self.check_due, self.proof_due) if due is not None]
+        return None if self.checking else min(times, default=None)
+
+    def drop_checks(self) -> None:
+        """Ask for no lookup any more."""
+        self.check_due = self.proof_due = None
+
+    def check_by(self, when: float) -> None:
+        """Ask for a lookup at ``when`` at the latest."""
+        when = max(when, self.last_check + LOOKUP_SPACING)
+        self.check_due = when if self.check_due is None else min(self.check_due, when)
+
+
+@dataclass
+class TradeFetch:
+    """A fetch of the trades of one pair, wanted at ``due``."""
+
+    due: float
+    running: bool = False
+    attempts: int = 0
