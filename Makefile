@@ -5,6 +5,7 @@ SOURCES := hummingbot/connector/exchange/valr valr_loopback hummingbot_valr
 WORKERS ?= 2
 DEMO_SECONDS ?= 60
 EXAMPLES ?= 100000
+FAULT_SECONDS ?= 15
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
@@ -44,7 +45,8 @@ test: install
 	@$(MAKE) --no-print-directory coverage
 
 faults: install
-	$(PYTHON) -m test.faults --parallel $(WORKERS) $(ONLY)
+	@mkdir -p build
+	$(PYTHON) -m test.faults --parallel $(WORKERS) --seconds $(FAULT_SECONDS) --report build/faults $(ONLY)
 
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py
