@@ -24,7 +24,8 @@ MEASURES = ("place reply", "place open", "cancel reply", "cancel end", "event ag
 
 
 @pytest.fixture
-def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TradingCore:
+async def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TradingCore:
+    """Hummingbot's core, which wants a loop to run on from the first."""
     monkeypatch.setattr(hummingbot, "_data_path", str(tmp_path))
     monkeypatch.syspath_prepend(str(SCRIPTS.parent))
     return TradingCore(ClientConfigAdapter(ClientConfigMap()), scripts_path=SCRIPTS)
@@ -77,7 +78,7 @@ def cells(strategy: StrategyV2Base, first: str) -> list[str]:
         ({"trading_pair": "ETH-ZAR"}, {"valr": {"ETH-ZAR"}}),
     ],
 )
-def test_the_loader_finds_the_script_and_its_market(
+async def test_the_loader_finds_the_script_and_its_market(
     core: TradingCore, configuration: dict[str, Any], markets: dict[str, set[str]]
 ) -> None:
     assert core.detect_strategy_type("valr_status") is StrategyType.V2
@@ -86,12 +87,12 @@ def test_the_loader_finds_the_script_and_its_market(
     assert loaded.script_file_name == "valr_status.py"
 
 
-def test_another_connector_is_refused(core: TradingCore) -> None:
+async def test_another_connector_is_refused(core: TradingCore) -> None:
     with pytest.raises(ValidationError, match="valr_loopback"):
         load(core, {"connector": "binance"})
 
 
-def test_the_status_before_the_connector_is_ready(strategy: StrategyV2Base) -> None:
+async def test_the_status_before_the_connector_is_ready(strategy: StrategyV2Base) -> None:
     status = strategy.format_status()
     assert "valr_loopback: not ready, waiting for symbols_mapping_initialized, " in status
     assert "network stopped" in status
