@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.core.data_type.common import MarketDict
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
@@ -49,7 +50,9 @@ class ValrStatus(StrategyV2Base):
 
 
 def status_lines(connector: ValrExchange, trading_pair: str) -> list[str]:
-    """Describe a VALR connector: readiness, best prices of a pair, balances, live orders, latencies."""
+    """Describe a VALR connector: readiness, best prices of a pair, balances, live orders and their place in the queue,
+    latencies.
+    """
     sections = [
         _connection(connector, trading_pair),
         _balances(connector, trading_pair),
@@ -83,13 +86,23 @@ def _orders(connector: ValrExchange) -> list[str]:
     live = [order for order in connector.in_flight_orders.values() if not order.is_done]
     if not live:
         return ["no live orders of this bot"]
-    head = f"{'live order':<34}{'pair':<12}{'side':<6}{'price':>14}{'amount':>14}{'filled':>14}  state"
-    return [head, *map(_order, sorted(live, key=lambda order: order.creation_timestamp))]
+    live.sort(key=lambda order: order.creation_timestamp)
+    places = [connector.queue_position(order.client_order_id) for order in live]
+    head = (
+        f"{'live order':<34}{'pair':<12}{'side':<6}{'price':>14}{'amount':>14}{'filled':>14}{'ahead':>7}{'volume':>14}"
+        "  state"
+    )
+    lines = [head, *map(_order, live, places)]
+    if not any(places):
+        lines.append("ahead: the orders before ours in the queue; only the book feed 'full' shows them")
+    return lines
 
 
-def _order(order: InFlightOrder) -> str:
+def _order(order: InFlightOrder, place: QueuePosition | None) -> str:
     price = "market" if order.price is None or order.price.is_nan() else f"{order.price:f}"
+    state = order.current_state.name.lower()
+    ahead, volume = (str(place.position), f"{place.volume_ahead:f}") if place else ("-", "-")
     return (
         f"{order.client_order_id:<34}{order.trading_pair:<12}{order.trade_type.name.lower():<6}{price:>14}"
-        f"{order.amount:>14f}{order.executed_amount_base:>14f}  {order.current_state.name.lower()}"
+        f"{order.amount:>14f}{order.executed_amount_base:>14f}{ahead:>7}{volume:>14}  {state}"
     )

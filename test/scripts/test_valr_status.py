@@ -32,12 +32,18 @@ async def core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TradingCore:
 
 
 @pytest.fixture
-async def bot() -> AsyncIterator[Bot]:
+def options() -> dict[str, Any]:
+    """What the bot's connector is told beside its keys."""
+    return {}
+
+
+@pytest.fixture
+async def bot(options: dict[str, Any]) -> AsyncIterator[Bot]:
     async with LoopbackServer(LoopbackConfig(port=0, market=False)) as server:
         server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
         server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
         server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
-        yield Bot(server)
+        yield Bot(server, **options)
 
 
 def load(core: TradingCore, configuration: dict[str, Any]) -> tuple[type[StrategyV2Base], Any]:
@@ -112,9 +118,11 @@ async def test_the_status_of_a_connector_that_trades(strategy: StrategyV2Base, b
         await eventually(lambda: cells(strategy, "ZAR") == ["10000000", "9989990"])
         assert cells(strategy, "BTC")[0] == "10"
         bot.server.exchange.place_limit("other", SYMBOL, "buy", "0.005", "1009000")
-        await eventually(lambda: cells(strategy, second)[-2] == "0.005")
-        assert cells(strategy, first) == [PAIR, "buy", "1001000", "0.01000000", "0", "open"]
-        assert cells(strategy, second) == [PAIR, "sell", "1009000", "0.02000000", "0.005", "partially_filled"]
+        await eventually(lambda: cells(strategy, second)[-4] == "0.005")
+        assert cells(strategy, first) == [PAIR, "buy", "1001000", "0.01000000", "0", "-", "-", "open"]
+        assert cells(strategy, second) == [PAIR, "sell", "1009000", "0.02000000", "0.005", "-", "-", "partially_filled"]
+
+        assert "only the book feed 'full' shows them" in strategy.format_status()
 
         bot.exchange.cancel(PAIR, first)
         await eventually(lambda: bot.ids("cancelled") == [first])
@@ -122,3 +130,27 @@ async def test_the_status_of_a_connector_that_trades(strategy: StrategyV2Base, b
         await eventually(lambda: [cells(strategy, measure)[-1] for measure in MEASURES[:-1]] == counts)
         assert int(cells(strategy, "event age")[-1]) > 0
         assert first not in strategy.format_status()
+
+
+@pytest.mark.parametrize("options", [{"valr_book_feed": "full"}])
+async def test_the_place_of_live_orders_in_their_queues(strategy: StrategyV2Base, bot: Bot) -> None:
+    exchange = bot.server.exchange
+    exchange.open_account("taker", {"BTC": 10})
+
+    def ahead(client_order_id: str) -> list[str]:
+        return cells(strategy, client_order_id)[-3:-1]
+
+    async with bot.running():
+        exchange.place_limit("other", SYMBOL, "buy", "0.3", "1001000")
+        exchange.place_limit("other", SYMBOL, "buy", "0.25", "1001000")
+        mine = bot.buy("1001000")
+        await eventually(lambda: mine in strategy.format_status() and ahead(mine) == ["2", "0.55"])
+        exchange.place_limit("other", SYMBOL, "buy", "4", "1001000")
+        exchange.place_limit("taker", SYMBOL, "sell", "0.4", "1001000")
+        await eventually(lambda: ahead(mine) == ["1", "0.15"])
+        exchange.place_limit("taker", SYMBOL, "sell", "0.15", "1001000")
+        await eventually(lambda: ahead(mine) == ["0", "0"])
+        assert "only the book feed 'full' shows them" not in strategy.format_status()
+        bot.exchange.cancel(PAIR, mine)
+        await eventually(lambda: bot.ids("cancelled") == [mine])
+        assert bot.exchange.queue_position(mine) is None

@@ -41,6 +41,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_trading_fees,
 )
+from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
@@ -230,6 +231,18 @@ class ValrExchange(ExchangePyBase):
     def latency(self) -> LatencyRecorder:
         """How long placements, cancels and events take."""
         return self._latency
+
+    def queue_position(self, client_order_id: str) -> QueuePosition | None:
+        """Return where a live order of ours stands in the queue at its price.
+
+        :return: the number of orders and the volume (base currency) that are matched before it; None when the order is
+            not on the proven book, or when the pair's book does not come from the ``full`` feed, the only one that
+            shows orders (valr-api.md 5.4)
+        """
+        order = self._order_tracker.active_orders.get(client_order_id)
+        if order is None or order.exchange_order_id is None:
+            return None
+        return self._order_book_source.queue_position(order.trading_pair, order.exchange_order_id)
 
     @property
     def is_trading_required(self) -> bool:
