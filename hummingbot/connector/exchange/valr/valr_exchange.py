@@ -14,6 +14,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_utils
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
 from hummingbot.connector.exchange.valr.valr_access import AccessWatch
+from hummingbot.connector.exchange.valr.valr_account_events import AccountEvents
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
@@ -22,21 +23,9 @@ from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
 from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot.connector.exchange.valr.valr_markets import Markets
 from hummingbot.connector.exchange.valr.valr_messages import (
-    AccountMessage,
     AccountTrade,
-    Balance,
-    CancelFailed,
-    CommandReply,
-    ModifyOutcome,
-    OpenOrders,
-    OrderProcessed,
-    OrderReport,
     OrderWord,
-    PlacementFailed,
-    SocketError,
     TradingFee,
-    Unknown,
-    Unreadable,
     parse_account_frame,
     parse_balances,
     parse_trading_fees,
@@ -79,17 +68,6 @@ WORD_STATES = {
     OrderWord.FAILED: OrderState.FAILED,
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
-
-# What may concern any of our orders when it does not say which.
-ORDER_EVENTS = frozenset(
-    {
-        CONSTANTS.ORDER_STATUS_UPDATE,
-        CONSTANTS.NEW_ACCOUNT_TRADE,
-        CONSTANTS.ORDER_PROCESSED,
-        CONSTANTS.FAILED_ORDER,
-        CONSTANTS.FAILED_CANCEL_ORDER,
-    }
-)
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
@@ -167,6 +145,9 @@ class ValrExchange(ExchangePyBase):
             valr_time=self._time_synchronizer.time,
             latency=self._latency,
             logger=self.logger,
+        )
+        self._account_events = AccountEvents(
+            self._keeper, self._balances, self._latency, self._time_synchronizer.time, self._warn, self.logger
         )
 
     # --- What the base class asks about us ----------------------------------------------------------------------------
@@ -630,50 +611,11 @@ class ValrExchange(ExchangePyBase):
     async def _user_stream_event_listener(self) -> None:
         async for event_message in self._iter_user_event_queue():
             try:
-                await self._process_account_message(parse_account_frame(event_message))
+                await self._account_events.take(parse_account_frame(event_message), time.monotonic())
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
-
-    async def _process_account_message(self, message: AccountMessage) -> None:
-        self._record_age(message)
-        if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
-            await self._keeper.take_event(message)
-        elif isinstance(message, OpenOrders):
-            await self._keeper.take_open_orders(message)
-        elif isinstance(message, Balance):
-            self._balances.apply(message, time.monotonic())
-        elif isinstance(message, CancelFailed | PlacementFailed):
-            await self._keeper.take_failure(message)
-        elif isinstance(message, CommandReply):
-            await self._keeper.take_late_reply(message)
-        elif isinstance(message, Unreadable):
-            await self._on_unreadable(message)
-        elif isinstance(message, ModifyOutcome):
-            await self._keeper.doubt(message.order_id, message.client_order_id)
-        elif isinstance(message, Unknown):
-            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", f"event {message.kind}")
-        elif isinstance(message, SocketError):
-            self.logger().warning(f"VALR reports an error on the account socket: {message.message}")
-
-    def _record_age(self, message: AccountMessage) -> None:
-        happened_at = None
-        if isinstance(message, OrderReport):
-            happened_at = message.updated_at
-        elif isinstance(message, AccountTrade):
-            happened_at = message.traded_at
-        if happened_at is not None:
-            self._latency.event(self._time_synchronizer.time() - happened_at)
-
-    async def _on_unreadable(self, message: Unreadable) -> None:
-        if message.kind == "frame":
-            raise ValueError("a frame of the account socket is not a typed object")
-        self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
-        if message.order_id or message.client_order_id:
-            await self._keeper.doubt(message.order_id, message.client_order_id)
-        elif message.kind in ORDER_EVENTS:
-            self._keeper.doubt_all()
 
     # --- Polling ------------------------------------------------------------------------------------------------------
     async def _update_order_status(self) -> None:

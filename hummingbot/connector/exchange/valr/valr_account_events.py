@@ -1,0 +1,102 @@
+"""Where each event of the account socket goes (valr-api.md 4.3)."""
+
+import logging
+from collections.abc import Callable
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
+from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
+from hummingbot.connector.exchange.valr.valr_messages import (
+    AccountMessage,
+    AccountTrade,
+    Balance,
+    CancelFailed,
+    CommandReply,
+    ModifyOutcome,
+    OpenOrders,
+    OrderProcessed,
+    OrderReport,
+    PlacementFailed,
+    SocketError,
+    Unknown,
+    Unreadable,
+)
+from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper
+
+# What may concern any of our orders when it does not say which.
+ORDER_EVENTS = frozenset(
+    {
+        CONSTANTS.ORDER_STATUS_UPDATE,
+        CONSTANTS.NEW_ACCOUNT_TRADE,
+        CONSTANTS.ORDER_PROCESSED,
+        CONSTANTS.FAILED_ORDER,
+        CONSTANTS.FAILED_CANCEL_ORDER,
+    }
+)
+
+
+class AccountEvents:
+    """Hands each event to whom it concerns, and records how old it is.
+
+    :param valr_time: VALR's clock, Unix seconds
+    :param warn: warns, but not of the same kind of trouble over and over
+    """
+
+    def __init__(
+        self,
+        keeper: OrderKeeper,
+        balances: BalanceBook,
+        latency: LatencyRecorder,
+        valr_time: Callable[[], float],
+        warn: Callable[[str, str], None],
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._keeper = keeper
+        self._balances = balances
+        self._latency = latency
+        self._valr_time = valr_time
+        self._warn = warn
+        self._logger = logger
+
+    async def take(self, message: AccountMessage, now: float) -> None:
+        """Take one parsed event at a monotonic time.
+
+        :raises ValueError: the frame is not an event at all
+        """
+        self._record_age(message)
+        if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
+            await self._keeper.take_event(message)
+        elif isinstance(message, OpenOrders):
+            await self._keeper.take_open_orders(message)
+        elif isinstance(message, Balance):
+            self._balances.apply(message, now)
+        elif isinstance(message, CancelFailed | PlacementFailed):
+            await self._keeper.take_failure(message)
+        elif isinstance(message, CommandReply):
+            await self._keeper.take_late_reply(message)
+        elif isinstance(message, Unreadable):
+            await self._doubt_what_it_concerns(message)
+        elif isinstance(message, ModifyOutcome):
+            await self._keeper.doubt(message.order_id, message.client_order_id)
+        elif isinstance(message, Unknown):
+            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", f"event {message.kind}")
+        elif isinstance(message, SocketError):
+            self._logger().warning(f"VALR reports an error on the account socket: {message.message}")
+
+    def _record_age(self, message: AccountMessage) -> None:
+        happened_at = None
+        if isinstance(message, OrderReport):
+            happened_at = message.updated_at
+        elif isinstance(message, AccountTrade):
+            happened_at = message.traded_at
+        if happened_at is not None:
+            self._latency.event(self._valr_time() - happened_at)
+
+    async def _doubt_what_it_concerns(self, message: Unreadable) -> None:
+        if message.kind == "frame":
+            raise ValueError("a frame of the account socket is not a typed object")
+        self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
+        if message.order_id or message.client_order_id:
+            await self._keeper.doubt(message.order_id, message.client_order_id)
+        elif message.kind in ORDER_EVENTS:
+            self._keeper.doubt_all()
