@@ -20,6 +20,7 @@ PAIRS_PATH = "/v1/public/pairs"
 ORDER_TYPES_PATH = "/v1/public/ordertypes"
 MARKET_SUMMARY_PATH = "/v1/public/marketsummary"
 PAIR_MARKET_SUMMARY_PATH = "/v1/public/{symbol}/marketsummary"
+BUCKETS_PATH = "/v1/public/{symbol}/buckets"
 PUBLIC_ORDER_BOOK_PATH = "/v1/public/{symbol}/orderbook"
 
 API_KEY_PATH = "/v1/account/api-keys/current"
@@ -123,6 +124,7 @@ FULL_ORDERBOOK_UPDATE = "FULL_ORDERBOOK_UPDATE"
 FULL_ORDERBOOK_SNAPSHOT = "FULL_ORDERBOOK_SNAPSHOT"
 AGGREGATED_ORDERBOOK_UPDATE = "AGGREGATED_ORDERBOOK_UPDATE"
 NEW_TRADE = "NEW_TRADE"
+NEW_TRADE_BUCKET = "NEW_TRADE_BUCKET"
 
 # --- Error codes (valr-api.md 1.5) ------------------------------------------------------------------------------------
 ERROR_INVALID_ORDER = -1
@@ -146,6 +148,7 @@ SOCKET_PLACE_LIMIT_ID = "socket-place"
 SOCKET_CANCEL_LIMIT_ID = "socket-cancel"
 SOCKET_CONNECT_LIMIT_ID = "socket-connect"
 TIME_LIMIT_ID = SERVER_TIME_PATH
+CANDLES_LIMIT_ID = "candles"
 PRIVATE_LIMIT_ID = "private"
 PUBLIC_LIMIT_ID = "public-get"
 
@@ -166,6 +169,8 @@ RATE_LIMITS = [
     RateLimit(PRIVATE_LIMIT_ID, limit=1200, time_interval=_MINUTE, linked_limits=_KEY_BUDGET),
     # Per-second routes do not consume the per-minute budgets.
     RateLimit(TIME_LIMIT_ID, limit=20, time_interval=1),
+    # Candles share the 20 a second of the clock and the status: a quarter of them.
+    RateLimit(CANDLES_LIMIT_ID, limit=5, time_interval=1, linked_limits=[LinkedLimitWeightPair(TIME_LIMIT_ID)]),
     RateLimit(PLACE_LIMIT_ID, limit=400, time_interval=1),
     RateLimit(CANCEL_LIMIT_ID, limit=450, time_interval=1),
     RateLimit(SOCKET_PLACE_LIMIT_ID, limit=400, time_interval=1),

@@ -174,6 +174,11 @@ class ValrExchange(ExchangePyBase):
         return self._domain
 
     @property
+    def endpoints(self) -> Endpoints:
+        """Where this instance's VALR listens."""
+        return self._endpoints
+
+    @property
     def client_order_id_max_length(self) -> int:
         """Longest client order id."""
         return CONSTANTS.CLIENT_ORDER_ID_MAX_LENGTH
@@ -719,13 +724,9 @@ class ValrExchange(ExchangePyBase):
         return float(summary.last_price)
 
     async def get_all_pairs_prices(self) -> list[dict[str, str]]:
-        """Return the last price of every spot pair that has one, for rate sources: ``symbol`` and ``price``."""
-        symbols = await self.trading_pair_symbol_map()
-        return [
-            {"symbol": symbols[symbol], "price": str(summary.last_price)}
-            for symbol, summary in (await self._markets.summaries()).items()
-            if symbol in symbols and summary.last_price > 0
-        ]
+        """Return the rate of every spot pair that has one, for rate sources: ``symbol`` (BTC-ZAR) and ``price``."""
+        rates = await self._markets.rates(await self.trading_pair_symbol_map())
+        return [{"symbol": trading_pair, "price": str(rate)} for trading_pair, rate in rates.items()]
 
 
 def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: Decimal | None) -> None:

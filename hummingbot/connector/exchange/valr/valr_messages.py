@@ -541,10 +541,12 @@ def parse_symbols_with_book(rows: Any) -> set[str]:
 
 
 class MarketSummary(Message):
-    """The last price of one pair; ``"0"`` on a pair without trades."""
+    """The last price and the best prices of one pair; 0 on a pair without trades, or where a side is empty."""
 
     symbol: Text = Field(validation_alias="currencyPair", min_length=1)
     last_price: Number = Field(validation_alias="lastTradedPrice")
+    bid_price: Number = Field(default=Decimal(0), validation_alias="bidPrice")
+    ask_price: Number = Field(default=Decimal(0), validation_alias="askPrice")
 
 
 def parse_market_summaries(rows: Any) -> tuple[MarketSummary, ...]:

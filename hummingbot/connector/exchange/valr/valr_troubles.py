@@ -28,6 +28,7 @@ LIMITED = {
     CONSTANTS.SOCKET_CANCEL_LIMIT_ID: "cancels over the account socket",
     CONSTANTS.PUBLIC_LIMIT_ID: "public requests",
     CONSTANTS.TIME_LIMIT_ID: "requests for its clock and status",
+    CONSTANTS.CANDLES_LIMIT_ID: "requests for candles",
 }
 _OTHERWISE_LIMITED = "requests with this API key"
 
