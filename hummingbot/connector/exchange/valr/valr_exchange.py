@@ -726,7 +726,7 @@ class ValrExchange(ExchangePyBase):
     async def get_all_pairs_prices(self) -> list[dict[str, str]]:
         """Return the rate of every spot pair that has one, for rate sources: ``symbol`` (BTC-ZAR) and ``price``."""
         rates = await self._markets.rates(await self.trading_pair_symbol_map())
-        return [{"symbol": trading_pair, "price": str(rate)} for trading_pair, rate in rates.items()]
+        return [{"symbol": trading_pair, "price": f"{rate:f}"} for trading_pair, rate in rates.items()]
 
 
 def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: Decimal | None) -> None:

@@ -1,9 +1,11 @@
-"""What VALR lists: its spot pairs, their rules and their last prices."""
+"""What VALR lists: its spot pairs, their rules and their prices."""
 
+import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from bidict import ValueDuplicationError, bidict
@@ -21,6 +23,8 @@ from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
 from hummingbot.connector.trading_rule import TradingRule
 
 MARKET_SUMMARY_LIFETIME = 30.0
+# Between sides further apart than this the mid price says little.
+WIDEST_SPREAD = Decimal("0.2")
 
 
 class Markets:
@@ -42,6 +46,7 @@ class Markets:
         self._own_symbols: dict[str, str] = {}
         self._summaries: dict[str, MarketSummary] = {}
         self._summaries_time = -math.inf
+        self._asking: asyncio.Task[None] | None = None
 
     async def tradable_rows(self) -> list[Any]:
         """Return the rows of the pairs that have an order book.
@@ -95,12 +100,33 @@ class Markets:
         :raises ValrRequestError: no answer
         :raises ValueError: an answer that is none
         """
-        # All pairs in one call, kept for a while: public calls are limited to 30 a minute.
         if time.monotonic() - self._summaries_time > MARKET_SUMMARY_LIFETIME:
-            rows = await self._get(path_url=CONSTANTS.MARKET_SUMMARY_PATH)
-            self._summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
-            self._summaries_time = time.monotonic()
+            # Public calls are limited to 30 a minute: all who ask meanwhile, for whatever pair, wait for this one call.
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask_for_summaries())
+            await asyncio.shield(self._asking)
         return self._summaries
+
+    async def _ask_for_summaries(self) -> None:
+        rows = await self._get(path_url=CONSTANTS.MARKET_SUMMARY_PATH)
+        self._summaries = {summary.symbol: summary for summary in parse_market_summaries(rows)}
+        self._summaries_time = time.monotonic()
+
+    async def rates(self, symbols: Mapping[str, str]) -> dict[str, Decimal]:
+        """Return what the base of every pair is worth in its quote: the mid price, else the last, else nothing.
+
+        :param symbols: VALR's symbol and Hummingbot's name of the pairs wanted
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that is none
+        """
+        summaries = await self.summaries()
+        rates = {symbols[symbol]: _rate(summary) for symbol, summary in summaries.items() if symbol in symbols}
+        return {trading_pair: rate for trading_pair, rate in rates.items() if rate > 0}
+
+
+def _rate(summary: MarketSummary) -> Decimal:
+    bid, ask = summary.bid_price, summary.ask_price
+    return (bid + ask) / 2 if 0 < bid <= ask <= bid * (1 + WIDEST_SPREAD) else summary.last_price
 
 
 def _trading_rule(rules: PairRules) -> TradingRule:
