@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 
@@ -40,16 +40,34 @@ def _rate_source_mode(member: Any, source: str) -> type:
     return ValrRateSourceMode
 
 
+def _add_candles(module: ModuleType) -> None:
+    from hummingbot.connector.exchange.valr.valr_candles import ValrLoopbackSpotCandles, ValrSpotCandles
+
+    module.CandlesFactory._candles_map[CONSTANTS.EXCHANGE_NAME] = ValrSpotCandles
+    module.CandlesFactory._candles_map[CONSTANTS.LOOPBACK_DOMAIN] = ValrLoopbackSpotCandles
+
+
 class _WatchedSpec(ModuleSpec):
     """The spec of a module that is being imported; reports when the import machinery says that it is over."""
+
+    report: Callable[[ModuleSpec], None]
 
     def __setattr__(self, attribute: str, value: Any) -> None:
         super().__setattr__(attribute, value)
         if attribute == "_initializing" and not value:
-            _doors.open_for(self)
+            report = self.__dict__.pop("report")
+            self.__class__ = ModuleSpec
+            report(self)
 
 
-class _Doors(MetaPathFinder):
+def _watch(spec: ModuleSpec, report: Callable[[ModuleSpec], None]) -> None:
+    # A spec of a kind of its own belongs to somebody else's loader: better no rates than a broken import.
+    if type(spec) is ModuleSpec:
+        spec.__class__ = _WatchedSpec
+        cast(_WatchedSpec, spec).report = report
+
+
+class Doors(MetaPathFinder):
     """What is to be done with each module as soon as it is complete, and the finder that sees it being imported.
 
     The finder finds nothing itself: it only marks the spec that the others find. It leaves when nothing is pending.
@@ -67,17 +85,16 @@ class _Doors(MetaPathFinder):
                 continue
             spec = module.__spec__
             if spec is not None and getattr(spec, "_initializing", False):
-                _watch(spec)
+                _watch(spec, self._fill_if_loaded)
             else:
                 self._fill(module)
         if self._pending and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
-    def open_for(self, spec: ModuleSpec) -> None:
-        """Fill the table of the module that was just imported; one whose import failed may be imported again."""
-        spec.__class__ = ModuleSpec
+    def _fill_if_loaded(self, spec: ModuleSpec) -> None:
+        # A module whose import failed is gone again, and may be imported once more.
         module = sys.modules.get(spec.name)
-        if module is not None and module.__spec__ is spec:
+        if module is not None:
             self._fill(module)
 
     def _fill(self, module: ModuleType) -> None:
@@ -103,20 +120,15 @@ class _Doors(MetaPathFinder):
         finally:
             self._searched = ""
         if spec is not None:
-            _watch(spec)
+            _watch(spec, self._fill_if_loaded)
         return spec
 
 
-def _watch(spec: ModuleSpec) -> None:
-    # A spec of a kind of its own belongs to somebody else's loader: better no rates than a broken import.
-    if type(spec) is ModuleSpec:
-        spec.__class__ = _WatchedSpec
-
-
-_doors = _Doors(
+_doors = Doors(
     {
         "hummingbot.core.rate_oracle.rate_oracle": _add_rate_sources,
         "hummingbot.client.config.client_config_map": _add_rate_source_modes,
+        "hummingbot.data_feed.candles_feed.candles_factory": _add_candles,
     }
 )
 
