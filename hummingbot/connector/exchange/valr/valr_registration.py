@@ -55,9 +55,9 @@ class _WatchedSpec(ModuleSpec):
     def __setattr__(self, attribute: str, value: Any) -> None:
         super().__setattr__(attribute, value)
         if attribute == "_initializing" and not value:
-            report = self.__dict__.pop("report")
-            self.__class__ = ModuleSpec
-            report(self)
+            report, spec = self.__dict__.pop("report"), cast(ModuleSpec, self)
+            spec.__class__ = ModuleSpec
+            report(spec)
 
 
 def _watch(spec: ModuleSpec, report: Callable[[ModuleSpec], None]) -> None:
