@@ -485,24 +485,35 @@ class OrderKeeper:
             "order_id": wish.order_id,
             "client_order_id": wish.client_order_id,
         }
-        paths = [CONSTANTS.ORDER_STATUS_BY_ID_PATH if wish.order_id else CONSTANTS.ORDER_STATUS_BY_CLIENT_ID_PATH]
         if wish.totals and wish.order_id:
-            paths.insert(0, CONSTANTS.ORDER_SUMMARY_BY_ID_PATH)
-        for path in paths:
-            report = await self._ask_for_order(path.format(**fields))
-            if report is not None:
-                return report
-        rows = await self._request(RESTMethod.GET, CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH.format(**fields))
-        return _readable(parse_order_history(rows))
+            totals = await self._ask_for_totals(CONSTANTS.ORDER_SUMMARY_BY_ID_PATH.format(**fields))
+            if totals is not None:
+                return totals
+        path = CONSTANTS.ORDER_STATUS_BY_ID_PATH if wish.order_id else CONSTANTS.ORDER_STATUS_BY_CLIENT_ID_PATH
+        report = await self._ask_for_order(path.format(**fields), parse_order_report)
+        if report is not None:
+            return report
+        path = CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH
+        return await self._ask_for_order(path.format(**fields), parse_order_history)
 
-    async def _ask_for_order(self, path: str) -> OrderReport | None:
+    async def _ask_for_totals(self, path: str) -> OrderReport | None:
+        """Return an order's summary, None if VALR has none, as it has for an open order."""
+        try:
+            return _readable(parse_order_report(await self._request(RESTMethod.GET, path)))
+        except (ValrRefusedError, ValrUnknownOutcomeError, ValueError):
+            # How it says so is not known (valr-api.md 9); the status will say what is true.
+            return None
+
+    async def _ask_for_order(
+        self, path: str, parse: Callable[[Any], OrderReport | Unreadable | None]
+    ) -> OrderReport | None:
         try:
             content = await self._request(RESTMethod.GET, path)
         except ValrRefusedError as error:
             if is_unknown_order(error):
                 return None
             raise
-        return _readable(parse_order_report(content))
+        return _readable(parse(content))
 
     async def fetch_trades(self, trading_pair: str, since: float | None = None) -> None:
         """Fetch the account's trades of a pair and hand them in, oldest first.

@@ -26,6 +26,7 @@ from hummingbot.connector.exchange.valr import (
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
+from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_utils import ValrConfigMap, ValrLoopbackConfigMap
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrConnectionsFactory, ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -808,6 +809,31 @@ async def test_a_status_that_cannot_be_read_is_asked_for_again(caplog: pytest.Lo
         await place.exchange._update_order_status()
         assert len(place.told("cancelled")) == 1
     assert len(texts(caplog, "Order HBOTB1 could not be looked up")) == 1
+
+
+@pytest.mark.parametrize(
+    "summary", [refusal(-11, "invalid for this request"), (400, "<html>"), (404, ""), (500, ""), {"orderId": ""}]
+)
+async def test_a_summary_that_is_refused_leaves_the_word_to_the_status(summary: Any) -> None:
+    """VALR refuses the summary of an open order, nobody knows how (valr-api.md 9)."""
+    async with world() as place:
+        place.track()
+        path = f"/v1/orders/history/summary/orderid/{ORDER_ID}"
+        place.valr.answers |= {status_path(): state("Placed"), path: summary}
+        report = await place.exchange._keeper.fetch_report(LookUp("HBOTB1", ORDER_ID, PAIR, totals=True))
+        assert place.valr.sent(path)
+        assert report is not None
+        assert report.status == "Placed"
+
+
+@pytest.mark.parametrize("detail", [[], refusal(-1, "Invalid Order. "), (404, "")])
+async def test_an_order_is_unknown_however_the_history_says_so(detail: Any) -> None:
+    async with world() as place:
+        place.track()
+        path = "/v1/orders/history/detail/customerorderid/HBOTB1"
+        place.valr.answers[path] = detail
+        assert await place.exchange._keeper.fetch_report(LookUp("HBOTB1", ORDER_ID, PAIR)) is None
+        assert len(place.valr.sent(path)) == 1
 
 
 async def test_a_trade_that_cannot_be_read_hides_no_other_and_holds_the_end_back(
