@@ -159,6 +159,30 @@ _SOCKET_FAULTS = (
     ),
 )
 
+_MARKET_DATA = (
+    *(_alone(kind, probability=0.05) for kind in ("book_gap", "book_bad_checksum", "book_crossed", "book_duplicate")),
+    *(
+        _alone(kind, form, probability=0.05, form=form)
+        for kind, form in (("book_altered", "any"), ("book_reorder", "any"))
+    ),
+    _alone("book_stalled", probability=0.01),
+    _alone("trade_without_id"),
+    _alone("trade_socket_close", probability=0.3),
+    _alone("trade_socket_close_cleanly", probability=0.3),
+    _alone("trade_socket_silent", probability=0.1),
+    _alone("trade_socket_unsubscribes", probability=0.1),
+    _alone("trade_socket_forgets", probability=0.1),
+    *(
+        _together(name, {"kind": "trade_socket_close", "probability": 0.3}, {"kind": name, "probability": 0.5, **form})
+        for name, form in (
+            ("snapshot_missing", {}),
+            ("snapshot_late", {"form": "any"}),
+            ("subscription_refused", {}),
+            ("trade_socket_refused", {"form": "any"}),
+        )
+    ),
+)
+
 _REST_FAULTS = tuple(
     scenario
     for order_entry in ("websocket", "rest")
@@ -187,8 +211,6 @@ _OUTAGES = (
     _alone("clock_off", "five minutes ahead", offset=300),
     _alone("clock_off", "five minutes behind", offset=-300, order_entry="rest"),
     _alone("pair_inactive", pair="BTCZAR", ends_all=True),
-    _alone("book_gap", probability=0.05),
-    _alone("book_bad_checksum", probability=0.05),
     _together(
         "REST and account socket down",
         {"kind": "account_socket_close", "times": 1},
@@ -244,6 +266,21 @@ _MOST_AT_ONCE: tuple[Row, ...] = (
     {"kind": "lookup_404", "probability": 0.5},
     {"kind": "book_gap", "probability": 0.02},
     {"kind": "book_bad_checksum", "probability": 0.02},
+    {"kind": "book_altered", "probability": 0.01, "form": "any"},
+    {"kind": "book_crossed", "probability": 0.01},
+    {"kind": "book_duplicate", "probability": 0.01},
+    {"kind": "book_reorder", "probability": 0.01, "form": "any"},
+    {"kind": "book_stalled", "probability": 0.002},
+    {"kind": "snapshot_missing", "probability": 0.2},
+    {"kind": "snapshot_late", "probability": 0.2, "form": "any"},
+    {"kind": "subscription_refused", "probability": 0.02},
+    {"kind": "trade_without_id", "probability": 0.1},
+    {"kind": "trade_socket_close", "probability": 0.02},
+    {"kind": "trade_socket_close_cleanly", "probability": 0.02},
+    {"kind": "trade_socket_silent", "probability": 0.005},
+    {"kind": "trade_socket_refused", "probability": 0.2, "form": "any"},
+    {"kind": "trade_socket_unsubscribes", "probability": 0.01},
+    {"kind": "trade_socket_forgets", "probability": 0.01},
 )
 _CLOCK_AND_PAIR: tuple[Row, ...] = (
     {"kind": "clock_off", "offset": 120},
@@ -269,6 +306,7 @@ SCENARIOS = {
         _REFUSED_COMMANDS,
         _EVENT_FAULTS,
         _SOCKET_FAULTS,
+        _MARKET_DATA,
         _REST_FAULTS,
         _OUTAGES,
         _EVERYTHING,
