@@ -10,6 +10,7 @@ import typer
 
 from valr_loopback.fault_files import FaultError, load_faults, parse_fault
 from valr_loopback.fault_kinds import listing
+from valr_loopback.many_pairs import FEWEST_PAIRS, MOST_PAIRS
 from valr_loopback.server import DEFAULT_PORT, LoopbackConfig, LoopbackServer
 from valr_loopback.state import StateError
 
@@ -20,6 +21,12 @@ def main(
     ] = DEFAULT_PORT,
     seed: Annotated[int, typer.Option(help="Seed of the market, the keys and all delays.")] = 1,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    pairs: Annotated[
+        int | None,
+        typer.Option(
+            min=FEWEST_PAIRS, max=MOST_PAIRS, help="How many spot pairs to list; VALR has 205. A handful by default."
+        ),
+    ] = None,
     pace: Annotated[float, typer.Option(min=0.01, help="How fast the market moves; 1 is lifelike.")] = 1.0,
     faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject.")] = None,
     fault: Annotated[
@@ -43,7 +50,9 @@ def main(
     except FaultError as error:
         typer.echo(f"Cannot use the faults: {error}", err=True)
         raise typer.Exit(1) from None
-    config = LoopbackConfig(host=host, port=port, seed=seed, market=market, market_pace=pace, faults=plan, state=state)
+    config = LoopbackConfig(
+        host=host, port=port, seed=seed, pairs=pairs, market=market, market_pace=pace, faults=plan, state=state
+    )
     try:
         asyncio.run(_serve(config))
     except StateError as error:

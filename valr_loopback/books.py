@@ -3,7 +3,7 @@
 Both sequences advance with every change, watched or not; texts and checksums are only made when asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import islice, zip_longest
 from zlib import crc32
@@ -52,6 +52,10 @@ class BookFeed:
             return True
         return entry.price >= worst if entry.side is Side.BUY else entry.price <= worst
 
+    def levels(self, side: Side) -> Iterator[Level]:
+        """Walk the levels of a side, best first."""
+        return self._book.levels(side)
+
     def _levels(self, side: Side, depth: int | None = None) -> list[Level]:
         return list(islice(self._book.levels(side), depth))
 
@@ -68,7 +72,12 @@ class BookFeed:
 
     def full_checksum(self) -> int:
         """Return the checksum of the best 25 orders a side."""
-        return checksum(*(islice(self._order_tokens(side), CHECKSUM_DEPTH) for side in (Side.BUY, Side.SELL)))
+        return checksum(*(self.top_tokens(side, by_order=True) for side in (Side.BUY, Side.SELL)))
+
+    def top_tokens(self, side: Side, *, by_order: bool) -> list[str]:
+        """Return what a checksum covers of a side: its best 25 orders (5.4), or its best 25 levels (5.5)."""
+        tokens = self._order_tokens(side) if by_order else (level.token for level in self._book.levels(side))
+        return list(islice(tokens, CHECKSUM_DEPTH))
 
     def _order_tokens(self, side: Side) -> Iterable[str]:
         for level in self._book.levels(side):

@@ -33,14 +33,21 @@ class CallFaults:
         self._faults = faults
         self._entry = entry
 
-    def handshake(self) -> Answer | Hangup | None:
+    def account_handshake(self) -> Answer | Hangup | None:
         """Return how a new account socket is refused, if a fault has it so."""
-        faults = self._faults
-        if refused_socket := faults.strike(FaultKind.ACCOUNT_SOCKET_REFUSED):
-            return _SOCKET_REFUSALS[faults.form(refused_socket)]
-        if refused_key := faults.strike(FaultKind.ACCOUNT_KEY_REFUSED):
-            return refused(_KEY_REFUSALS[faults.form(refused_key)])
+        if spoiled := self._handshake(FaultKind.ACCOUNT_SOCKET_REFUSED):
+            return spoiled
+        if refused_key := self._faults.strike(FaultKind.ACCOUNT_KEY_REFUSED):
+            return refused(_KEY_REFUSALS[self._faults.form(refused_key)])
         return None
+
+    def trade_handshake(self) -> Answer | Hangup | None:
+        """Return how a new trade socket is refused, if a fault has it so."""
+        return self._handshake(FaultKind.TRADE_SOCKET_REFUSED)
+
+    def _handshake(self, kind: FaultKind) -> Answer | Hangup | None:
+        fault = self._faults.strike(kind)
+        return _SOCKET_REFUSALS[self._faults.form(fault)] if fault else None
 
     async def call(
         self, route: Route, path: str, body: str, account_id: str, handle: Callable[[], Awaitable[Answer]]

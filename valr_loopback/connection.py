@@ -43,7 +43,11 @@ class Connection:
 
     def send_later(self, text: str, delay: float) -> None:
         """Send a text frame after so many seconds."""
-        self._timers.append(self._loop.call_later(delay, self.send, text))
+        self.call_later(delay, lambda: self.send(text))
+
+    def call_later(self, delay: float, action: Callable[[], None]) -> None:
+        """Do something after so many seconds, unless the socket has ended by then."""
+        self._timers.append(self._loop.call_later(delay, action))
 
     def mute(self) -> None:
         """Stay open, and send nothing more."""

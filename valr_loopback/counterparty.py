@@ -7,7 +7,6 @@ from valr_loopback.decimals import ZERO
 from valr_loopback.exchange import Exchange
 from valr_loopback.market import within_limits
 from valr_loopback.orders import Order, TimeInForce
-from valr_loopback.pairs import CURRENCIES
 
 COUNTERPARTY = "fault-counterparty"
 
@@ -18,7 +17,7 @@ def fill(exchange: Exchange, order: Order) -> None:
     Price-time priority holds: what stands before it in the book is filled first.
     """
     if COUNTERPARTY not in exchange.engine.portfolios:
-        exchange.open_account(COUNTERPARTY, dict.fromkeys(CURRENCIES, Decimal(10**12)), quiet=True)
+        exchange.open_account(COUNTERPARTY, dict.fromkeys(exchange.engine.currencies, Decimal(10**12)), quiet=True)
     while order.is_open and _take(exchange, order):
         pass
 

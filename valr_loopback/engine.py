@@ -25,7 +25,7 @@ from valr_loopback.events import (
 from valr_loopback.ids import IdSource
 from valr_loopback.matching import Book, Plan
 from valr_loopback.orders import ENDED, Order, OrderType, Side, Status, TimeInForce, Transition
-from valr_loopback.pairs import CURRENCIES, Pair
+from valr_loopback.pairs import Pair, currencies_of
 from valr_loopback.portfolio import Portfolio
 from valr_loopback.requests import CancelRequest, LimitRequest, MarketRequest, MatchStrategy, ModifyRequest
 from valr_loopback.settlement import settle
@@ -44,7 +44,12 @@ class Engine:
         self.portfolios: dict[str, Portfolio] = {}
         self.last_prices = {symbol: pair.start_price for symbol, pair in self.pairs.items()}
         self.slippage_band = slippage_band
-        self.open_account(TREASURY, dict.fromkeys(CURRENCIES, _TREASURY_FLOAT), quiet=True)
+        self.open_account(TREASURY, dict.fromkeys(self.currencies, _TREASURY_FLOAT), quiet=True)
+
+    @property
+    def currencies(self) -> list[str]:
+        """The codes of the currencies of all pairs."""
+        return currencies_of(self.pairs.values())
 
     def open_account(
         self,

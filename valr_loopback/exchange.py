@@ -34,7 +34,8 @@ from valr_loopback.times import Clock, milliseconds
 Listener = Callable[[Event], None]
 Journal = Callable[[Command[Any], bool], None]
 _SEQUENCES_A_RUN = 10**12
-_TRADES_KEPT = 5_000
+_TRADES_KEPT = 35_000
+"""Public trades kept, over all pairs."""
 
 
 class Exchange:
@@ -61,7 +62,7 @@ class Exchange:
         )
         self.keys = Keys(self.engine.accounts, Random(f"{seed} keys"))
         self.public_trades: dict[str, deque[PublicTrade]] = {
-            symbol: deque(maxlen=_TRADES_KEPT) for symbol in self.engine.pairs
+            symbol: deque(maxlen=_TRADES_KEPT // len(self.engine.pairs)) for symbol in self.engine.pairs
         }
         self.waiting: dict[str, Order | Postponed] = {}
         self.postponed = 0

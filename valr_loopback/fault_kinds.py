@@ -1,6 +1,6 @@
 """Every kind of misbehaviour the exchange can be told to show: its name, its options and what it does.
 
-The kinds follow what VALR is known or suspected to do (valr-api.md 4, 6, 8 and 9).
+The kinds follow what VALR is known or suspected to do (valr-api.md 4, 5, 6, 8 and 9).
 """
 
 from collections.abc import Iterator
@@ -56,6 +56,21 @@ class FaultKind(StrEnum):
     PAIR_INACTIVE = "pair_inactive"
     BOOK_GAP = "book_gap"
     BOOK_BAD_CHECKSUM = "book_bad_checksum"
+    BOOK_ALTERED = "book_altered"
+    BOOK_CROSSED = "book_crossed"
+    BOOK_DUPLICATE = "book_duplicate"
+    BOOK_REORDER = "book_reorder"
+    BOOK_STALLED = "book_stalled"
+    SNAPSHOT_MISSING = "snapshot_missing"
+    SNAPSHOT_LATE = "snapshot_late"
+    SUBSCRIPTION_REFUSED = "subscription_refused"
+    TRADE_WITHOUT_ID = "trade_without_id"
+    TRADE_SOCKET_CLOSE = "trade_socket_close"
+    TRADE_SOCKET_CLOSE_CLEANLY = "trade_socket_close_cleanly"
+    TRADE_SOCKET_SILENT = "trade_socket_silent"
+    TRADE_SOCKET_REFUSED = "trade_socket_refused"
+    TRADE_SOCKET_UNSUBSCRIBES = "trade_socket_unsubscribes"
+    TRADE_SOCKET_FORGETS = "trade_socket_forgets"
 
 
 WHEN = ("probability", "nth", "times", "from_seconds", "until_seconds", "for_seconds", "every")
@@ -63,8 +78,11 @@ WHEN = ("probability", "nth", "times", "from_seconds", "until_seconds", "for_sec
 
 _ORDER = ("orders", "side", "pair")
 _EVENT = ("event", *_ORDER)
+_CHANNEL = ("event", "pair")
 ANY = "any"
 """The form that is drawn anew, from all the others, each time a fault strikes."""
+_CLOSE_CODES = (ANY, "1000", "1012")
+_HANDSHAKE_REFUSALS = ("503", "429", "reset", ANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +164,13 @@ KINDS = {
     FaultKind.COMMAS_IN_NUMBERS: Kind("an account event writes numbers as 1,234.5", _EVENT),
     FaultKind.ACCOUNT_SOCKET_CLOSE: Kind("an account socket is cut; one opportunity a second and socket"),
     FaultKind.ACCOUNT_SOCKET_CLOSE_CLEANLY: Kind(
-        "an account socket is closed with this code; one opportunity a second and socket", forms=(ANY, "1000", "1012")
+        "an account socket is closed with this code; one opportunity a second and socket", forms=_CLOSE_CODES
     ),
     FaultKind.ACCOUNT_SOCKET_SILENT: Kind(
         "an account socket stays open and says nothing more; one opportunity a second and socket"
     ),
     FaultKind.ACCOUNT_SOCKET_REFUSED: Kind(
-        "a new account socket is refused with this status, or reset", forms=("503", "429", "reset", ANY)
+        "a new account socket is refused with this status, or reset", forms=_HANDSHAKE_REFUSALS
     ),
     FaultKind.ACCOUNT_SOCKET_CLOSES_ON_SUBSCRIBE: Kind("SUBSCRIBE closes the account socket"),
     FaultKind.ACCOUNT_KEY_REFUSED: Kind(
@@ -184,8 +202,49 @@ KINDS = {
     FaultKind.PAIR_INACTIVE: Kind(
         "the pair is inactive, its open orders are cancelled", ("pair",), needs="pair", standing=True
     ),
-    FaultKind.BOOK_GAP: Kind("an OB_L1 or FULL book frame is not sent to anybody", ("event", "pair")),
-    FaultKind.BOOK_BAD_CHECKSUM: Kind("an OB_L1 or FULL book frame has a wrong checksum", ("event", "pair")),
+    FaultKind.BOOK_GAP: Kind("an OB_L1 or FULL book frame is not sent to anybody", _CHANNEL),
+    FaultKind.BOOK_BAD_CHECKSUM: Kind("an OB_L1 or FULL book frame has a wrong checksum", _CHANNEL),
+    FaultKind.BOOK_ALTERED: Kind(
+        "an OB_L1 or FULL book frame has another quantity at the best level (top), or below what the checksum covers",
+        _CHANNEL,
+        forms=("top", "deep", ANY),
+    ),
+    FaultKind.BOOK_CROSSED: Kind("a book frame has a bid above the best ask, and the checksum to it", _CHANNEL),
+    FaultKind.BOOK_DUPLICATE: Kind("a book frame is sent twice", _CHANNEL),
+    FaultKind.BOOK_REORDER: Kind(
+        "a book frame is sent after the next one (swapped), or after `delay` (held_back)",
+        _CHANNEL,
+        (0.05, 0.2),
+        ("swapped", "held_back", ANY),
+    ),
+    FaultKind.BOOK_STALLED: Kind(
+        "nothing more is sent of a book to those who are subscribed, until they subscribe afresh", _CHANNEL
+    ),
+    FaultKind.SNAPSHOT_MISSING: Kind("subscribing to a book brings no snapshot", _CHANNEL),
+    FaultKind.SNAPSHOT_LATE: Kind(
+        "subscribing to a book brings the snapshot after `delay`, as the book is then (fresh) or was before (old)",
+        _CHANNEL,
+        (0.2, 1.0),
+        ("fresh", "old", ANY),
+    ),
+    FaultKind.SUBSCRIPTION_REFUSED: Kind("a pair in SUBSCRIBE is refused as an invalid combination", _CHANNEL),
+    FaultKind.TRADE_WITHOUT_ID: Kind("NEW_TRADE carries no id", ("pair",)),
+    FaultKind.TRADE_SOCKET_CLOSE: Kind("a trade socket is cut; one opportunity a second and socket"),
+    FaultKind.TRADE_SOCKET_CLOSE_CLEANLY: Kind(
+        "a trade socket is closed with this code; one opportunity a second and socket", forms=_CLOSE_CODES
+    ),
+    FaultKind.TRADE_SOCKET_SILENT: Kind(
+        "a trade socket stays open and says nothing more; one opportunity a second and socket"
+    ),
+    FaultKind.TRADE_SOCKET_REFUSED: Kind(
+        "a new trade socket is refused with this status, or reset", forms=_HANDSHAKE_REFUSALS
+    ),
+    FaultKind.TRADE_SOCKET_UNSUBSCRIBES: Kind(
+        "a trade socket is told UNSUBSCRIBED unasked; one opportunity a second and subscription", _CHANNEL
+    ),
+    FaultKind.TRADE_SOCKET_FORGETS: Kind(
+        "a trade socket loses all its subscriptions, PING alone tells; one opportunity a second and socket"
+    ),
 }
 
 

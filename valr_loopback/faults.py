@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from valr_loopback.fault_kinds import ANY, KINDS, WHEN, FaultKind
+from valr_loopback.many_pairs import MANY_SYMBOLS
 from valr_loopback.messages import ACCOUNT_EVENTS, TRADE_EVENTS
 from valr_loopback.orders import AccountTrade, Order
 from valr_loopback.pairs import default_pairs
@@ -23,7 +24,7 @@ from valr_loopback.rate_limits import COMMANDS
 from valr_loopback.times import Clock
 
 _EVENTS = ACCOUNT_EVENTS | TRADE_EVENTS
-_PAIRS = frozenset(default_pairs())
+_PAIRS = frozenset(default_pairs()) | frozenset(MANY_SYMBOLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Gateway:
     async def _account_socket(self, request: web.Request) -> web.StreamResponse:
         if not self._admit_socket(request):
             return _response(LIMITED)
-        spoiled = self._faults.handshake()
+        spoiled = self._faults.account_handshake()
         if spoiled is not None:
             return self._finish(request, spoiled)
         try:
@@ -133,6 +133,9 @@ class Gateway:
     async def _trade_socket(self, request: web.Request) -> web.StreamResponse:
         if not self._admit_socket(request):
             return _response(LIMITED)
+        spoiled = self._faults.trade_handshake()
+        if spoiled is not None:
+            return self._finish(request, spoiled)
         anonymous = KEY_HEADER not in request.headers
         try:
             if not anonymous:

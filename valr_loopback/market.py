@@ -4,8 +4,10 @@ It trades through the same engine as everybody else, from accounts of its own. E
 by one step of ``STEP_SECONDS``; who calls it, and how often, decides the pace.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from itertools import cycle
 from math import exp, log
 from random import Random
 
@@ -13,14 +15,14 @@ from valr_loopback.decimals import ROUNDING, ZERO, truncate
 from valr_loopback.exchange import Exchange
 from valr_loopback.market_data import MarketData
 from valr_loopback.orders import Order, Side, TimeInForce
-from valr_loopback.pairs import CURRENCIES, Pair
+from valr_loopback.pairs import Pair
 
 STEP_SECONDS = 0.25
 TAKER = "market-taker"
 
 _LEVELS = 30
 _NEW_ORDERS = 3
-_HISTORY_MINUTES = 720
+_HISTORY_MINUTES, _HISTORY_MINUTES_OF_ALL = 720, 28_800
 _NEAREST, _FARTHEST = 0.0003, 0.02
 _NOISE = 0.00008
 _TREND_NOISE = 0.0000006
@@ -30,6 +32,7 @@ _TRADE_CHANCE = 0.35
 _SWEEP_CHANCE = 0.1
 _SWEEP_FROM, _SWEEP_TO = 0.0005, 0.015
 _LEVEL_VALUE = (500.0, 8_000.0)
+_WEALTH = Decimal(10**15)
 _PRICE_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
@@ -55,6 +58,7 @@ class Market:
         self._random = random
         self._fair: dict[str, _Fair] = {}
         self._makers: dict[str, tuple[str, str]] = {}
+        self._turns: Iterator[str] = iter(())
 
     @property
     def symbols(self) -> list[str]:
@@ -62,26 +66,31 @@ class Market:
         return list(self._fair)
 
     def open(self) -> None:
-        """Open the accounts, write half a day of candles, and fill the books; or go on with what is there already."""
+        """Open the accounts, write up to half a day of candles, and fill the books; or go on with what is there."""
         engine = self._exchange.engine
-        self._open_account(TAKER)
+        self._open_account(TAKER, engine.currencies)
         for pair in engine.pairs.values():
             makers = (f"market-maker-{pair.symbol}-1", f"market-maker-{pair.symbol}-2")
             if not pair.tradable and makers[0] not in engine.portfolios:
                 continue
             self._makers[pair.symbol] = makers
             self._fair[pair.symbol] = _Fair(log(pair.start_price), log(engine.mark_price(pair.symbol)))
-            if [account_id for account_id in makers if self._open_account(account_id)]:
+            if [account_id for account_id in makers if self._open_account(account_id, [pair.base, pair.quote])]:
                 self._write_history(pair)
                 for _ in range(_LEVELS):
                     self._quote(pair, float(pair.start_price))
+        self._turns = cycle(self._fair)
 
-    def _open_account(self, account_id: str) -> bool:
+    def _open_account(self, account_id: str, currencies: list[str]) -> bool:
         """Open an account of the market's own; false if a run before this one did."""
         if account_id in self._exchange.engine.portfolios:
             return False
-        self._exchange.open_account(account_id, dict.fromkeys(CURRENCIES, Decimal(10**12)), quiet=True)
+        self._exchange.open_account(account_id, dict.fromkeys(currencies, _WEALTH), quiet=True)
         return True
+
+    def next_symbol(self) -> str:
+        """Return the pair whose turn it is to be moved on."""
+        return next(self._turns)
 
     def step(self, symbol: str) -> None:
         """Move one pair on: its price, its makers' quotes, and now and then a trade."""
@@ -101,8 +110,9 @@ class Market:
 
     def _write_history(self, pair: Pair) -> None:
         # Backwards from today's price, so that the candles end where the market begins.
+        minutes = min(_HISTORY_MINUTES, _HISTORY_MINUTES_OF_ALL // len(self._exchange.engine.pairs))
         walk, fair = [float(pair.start_price)], _Fair(log(pair.start_price), log(pair.start_price))
-        while len(walk) < _HISTORY_MINUTES * 2:
+        while len(walk) < minutes * 2:
             for _ in range(10):
                 fair.move(self._random)
             walk.append(exp(fair.price))
@@ -172,7 +182,9 @@ def within_limits(pair: Pair, quantity: Decimal, price: Decimal) -> Decimal:
     """Bring a quantity within the pair's limits."""
     highest = min(pair.max_base, ROUNDING.divide(pair.max_quote, price))
     lowest = max(pair.min_base, ROUNDING.divide(pair.min_quote, price) * Decimal("1.05"))
-    return truncate(min(max(quantity, lowest), highest), pair.base_decimals)
+    cut = truncate(min(max(quantity, lowest), highest), pair.base_decimals)
+    too_small = cut < pair.min_base or ROUNDING.multiply(cut, price) < pair.min_quote
+    return cut + Decimal(1).scaleb(-pair.base_decimals) if too_small else cut
 
 
 def _to_tick(pair: Pair, price: float) -> Decimal:

@@ -10,6 +10,7 @@ from valr_loopback.exchange import Exchange
 from valr_loopback.messages import Json
 from valr_loopback.orders import Side
 
+_DOLLARS = ("USDT", "USDC")
 _FIRST_L1_SEQUENCE = 900_000
 _FIRST_FULL_SEQUENCE = 282_000
 
@@ -57,13 +58,14 @@ class MarketData:
         ]
 
     def worth(self, currency: str) -> Decimal:
-        """Return the price of a currency in dollars, through its USDT or ZAR pair; 0 if neither is listed."""
+        """Return the price of a currency in dollars, through a pair with a dollar or the rand; 0 if none is listed."""
         prices = self.exchange.engine.last_prices
-        if currency in ("USDT", "USDC"):
+        if currency in _DOLLARS:
             return Decimal(1)
-        if currency + "USDT" in prices:
-            return prices[currency + "USDT"]
-        rand = prices.get("USDTZAR", ZERO)
-        if currency == "ZAR" and rand:
-            return Decimal(1) / rand
+        for dollar in _DOLLARS:
+            if currency + dollar in prices:
+                return prices[currency + dollar]
+            if dollar + currency in prices:
+                return 1 / prices[dollar + currency]
+        rand = prices.get("USDTZAR")
         return prices.get(currency + "ZAR", ZERO) / rand if rand else ZERO

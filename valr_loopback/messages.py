@@ -9,7 +9,7 @@ import orjson
 from valr_loopback.accounts import Wallet
 from valr_loopback.decimals import ROUNDING, ZERO, percentage, to_text, truncate
 from valr_loopback.orders import AccountTrade, Order, OrderType, PublicTrade, Transition
-from valr_loopback.pairs import CURRENCIES, Currency, Pair
+from valr_loopback.pairs import Currency, Pair, currency
 from valr_loopback.times import iso
 
 Json = dict[str, Any]
@@ -191,14 +191,15 @@ def balance_row(code: str, wallet: Wallet, value: Valuer) -> Json:
     }
 
 
-def _currency(currency: Currency) -> Json:
+def currency_row(about: Currency) -> Json:
+    """A row of ``/v1/public/currencies``."""
     return {
-        "symbol": currency.symbol,
-        "decimalPlaces": currency.decimals,
+        "symbol": about.symbol,
+        "decimalPlaces": about.decimals,
         "isActive": True,
-        "shortName": currency.code,
-        "longName": currency.long_name,
-        "supportedWithdrawDecimalPlaces": currency.decimals,
+        "shortName": about.code,
+        "longName": about.long_name,
+        "supportedWithdrawDecimalPlaces": about.decimals,
         "collateral": True,
         "collateralWeight": "1",
     }
@@ -208,7 +209,7 @@ def balance_update(code: str, wallet: Wallet, value: Valuer) -> Json:
     """The data of BALANCE_UPDATE: the currency is an object, one reserve has another name (4.3)."""
     row = balance_row(code, wallet, value)
     row["borrowCollateralReserved"] = row.pop("borrowReserved")
-    return row | {"currency": _currency(CURRENCIES[code])}
+    return row | {"currency": currency_row(currency(code))}
 
 
 def ledger_record(trade: AccountTrade) -> Json:
@@ -216,18 +217,18 @@ def ledger_record(trade: AccountTrade) -> Json:
     buys = trade.side.value == "buy"
     total = ROUNDING.multiply(trade.price, trade.quantity)
     given, received = (total, trade.quantity) if buys else (trade.quantity, total)
-    quote, base = CURRENCIES[trade.pair.quote], CURRENCIES[trade.pair.base]
+    quote, base = currency(trade.pair.quote), currency(trade.pair.base)
     kind = "MARKET" if trade.order_type is OrderType.MARKET else "LIMIT"
     return {
         "transactionType": {
             "type": f"{kind}_{trade.side.value.upper()}",
             "description": f"{kind.title()} {trade.side.value.title()}",
         },
-        "debitCurrency": _currency(quote if buys else base),
+        "debitCurrency": currency_row(quote if buys else base),
         "debitValue": to_text(given),
-        "creditCurrency": _currency(base if buys else quote),
+        "creditCurrency": currency_row(base if buys else quote),
         "creditValue": to_text(received - max(trade.fee, ZERO)),
-        "feeCurrency": _currency(CURRENCIES[trade.fee_currency]),
+        "feeCurrency": currency_row(currency(trade.fee_currency)),
         "feeValue": to_text(trade.fee),
         "eventAt": iso(trade.at_ms),
         "additionalInfo": {
@@ -238,11 +239,6 @@ def ledger_record(trade: AccountTrade) -> Json:
         },
         "id": trade.id,
     }
-
-
-def currency_row(currency: Currency) -> Json:
-    """A row of ``/v1/public/currencies``."""
-    return _currency(currency)
 
 
 def fee_row(pair: Pair) -> Json:

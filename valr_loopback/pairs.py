@@ -1,5 +1,6 @@
 """What is listed: currencies and pairs with their trading rules and fees."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -76,10 +77,11 @@ class Pair:
         return row
 
 
-CURRENCIES = {
+_CURRENCIES = {
     currency.code: currency
     for currency in (
         Currency("ZAR", "R", "Rand", 2),
+        Currency("EUR", "EUR", "Euro", 2),
         Currency("BTC", "BTC", "Bitcoin", 8),
         Currency("ETH", "ETH", "Ethereum", 8),
         Currency("USDT", "USDT", "Tether", 8),
@@ -87,6 +89,16 @@ CURRENCIES = {
         Currency("LTC", "LTC", "Litecoin", 8),
     )
 }
+
+
+def currency(code: str) -> Currency:
+    """Return a currency; one that nobody described has its code for a name."""
+    return _CURRENCIES.get(code) or Currency(code, code, code, 8)
+
+
+def currencies_of(pairs: Iterable[Pair]) -> list[str]:
+    """Return the codes of all currencies that occur in some pairs, each once."""
+    return list(dict.fromkeys(code for pair in pairs for code in (pair.base, pair.quote)))
 
 
 def _pair(symbol: str, base: str, quote: str, tick: str, decimals: int, fees: tuple[str, str], price: str) -> Pair:

@@ -6,7 +6,7 @@ from valr_loopback import messages
 from valr_loopback.auth import VIEW
 from valr_loopback.candles import PERIODS
 from valr_loopback.errors import RefusalError, invalid_request
-from valr_loopback.pairs import CURRENCIES
+from valr_loopback.pairs import currency
 from valr_loopback.rest import PAGE_LIMIT, Answer, Call, Route, ok
 from valr_loopback.times import iso, parse_iso
 
@@ -35,7 +35,7 @@ async def _pairs(call: Call) -> Answer:
 
 
 async def _currencies(call: Call) -> Answer:
-    return ok([messages.currency_row(currency) for currency in CURRENCIES.values()], 60)
+    return ok([messages.currency_row(currency(code)) for code in call.services.exchange.engine.currencies], 60)
 
 
 async def _order_types(call: Call) -> Answer:

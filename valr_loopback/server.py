@@ -20,9 +20,11 @@ from valr_loopback.faults import Fault, FaultPlan
 from valr_loopback.gateway import Gateway
 from valr_loopback.interval_faults import IntervalFaults
 from valr_loopback.ledger import ledger
+from valr_loopback.many_pairs import FEWEST_PAIRS, MOST_PAIRS, many_pairs
 from valr_loopback.market import STEP_SECONDS, Market
 from valr_loopback.market_data import MarketData
 from valr_loopback.order_entry import CommandQueue, OrderEntry
+from valr_loopback.pairs import default_pairs
 from valr_loopback.rate_limits import RateLimiter
 from valr_loopback.rest import Answer, Call, Route, Services, ok
 from valr_loopback.rest_account import ACCOUNT_ROUTES
@@ -44,18 +46,26 @@ DEMO_BALANCES = {
     "ETH": Decimal(200),
     "USDT": Decimal(1_000_000),
     "DOGE": Decimal(2_000_000),
+    "USDC": Decimal(1_000_000),
+    "EUR": Decimal(1_000_000),
 }
+"""What the demo accounts hold, so far as it is listed."""
+
 DEFAULT_PORT = 8675
 
-_TICK_SECONDS = 0.25
+TICK_SECONDS = 0.25
+"""What the exchange does by itself it does at intervals of this, or of multiples of it."""
 
 
 class LoopbackConfig(BaseModel):
     """How a loopback exchange behaves. Times are in seconds.
 
     ``lookup_delay`` is how long a queued order stays hidden from lookups, ``engine_delay`` how long a command waits
-    before it reaches the book, both drawn from a range. ``market_pace`` 2 makes the market twice as fast. With a
-    ``state`` file the exchange goes on where the one before it was, stopped or killed.
+    before it reaches the book, both drawn from a range. ``pairs`` is how many spot pairs are tradable; without it the
+    list is the short one of ``default_pairs``. ``market_pace`` 2 makes the market twice as fast. ``by_hand`` lets
+    nothing happen by itself: the market moves when ``LoopbackServer.tick`` is called. ``snapshot_on_resubscribe``
+    sends the first message of a book also to those who name a pair again that they are subscribed to, which VALR may do
+    or not (valr-api.md 9). With a ``state`` file the exchange goes on where the one before it was, stopped or killed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,8 +73,10 @@ class LoopbackConfig(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65535)
     seed: int = 1
+    pairs: int | None = Field(default=None, ge=FEWEST_PAIRS, le=MOST_PAIRS)
     market: bool = True
     market_pace: float = Field(default=1.0, gt=0)
+    by_hand: bool = False
     rate_limits: bool = True
     order_status_mode: OrderStatusMode = "automatic"
     refusal_style: RefusalStyle = "error"
@@ -73,6 +85,7 @@ class LoopbackConfig(BaseModel):
     slippage_band: Decimal = Decimal("0.1")
     socket_idle_seconds: float = Field(default=60, gt=0)
     anonymous_socket_seconds: float = Field(default=900, gt=0)
+    snapshot_on_resubscribe: bool = False
     faults: tuple[Fault, ...] | None = None
     state: Path | None = None
 
@@ -88,12 +101,18 @@ class LoopbackServer:
         self.config = config or LoopbackConfig()
         seed = self.config.seed
         self.exchange = Exchange(
-            clock, seed=seed, lookup_delay=self.config.lookup_delay, slippage_band=self.config.slippage_band
+            clock,
+            seed=seed,
+            pairs=default_pairs() if self.config.pairs is None else many_pairs(self.config.pairs, seed),
+            lookup_delay=self.config.lookup_delay,
+            slippage_band=self.config.slippage_band,
         )
         self.account_id = DEMO_ACCOUNT
         self.sub_account_id = DEMO_SUB_ACCOUNT
-        self.exchange.open_account(DEMO_ACCOUNT, DEMO_BALANCES, label="demo")
-        self.exchange.open_account(DEMO_SUB_ACCOUNT, DEMO_BALANCES, label="demo sub", parent_id=DEMO_ACCOUNT)
+        listed = self.exchange.engine.currencies
+        balances = {code: amount for code, amount in DEMO_BALANCES.items() if code in listed}
+        self.exchange.open_account(DEMO_ACCOUNT, balances, label="demo")
+        self.exchange.open_account(DEMO_SUB_ACCOUNT, balances, label="demo sub", parent_id=DEMO_ACCOUNT)
         self._demo_key = self.add_key(DEMO_ACCOUNT)
         self.data = MarketData(self.exchange)
         # Before anything else listens to the exchange: what happened before the restart is not told again.
@@ -114,9 +133,12 @@ class LoopbackServer:
             self.accounts.lists,
             WireClock(self.exchange.now_ms, self.faults),
         )
-        self._interval_faults = IntervalFaults(self.exchange, self.accounts, self.faults)
-        self.trades = TradeHub(self.data, self.faults)
+        self.trades = TradeHub(self.data, self.faults, snapshot_on_resubscribe=self.config.snapshot_on_resubscribe)
+        self._interval_faults = IntervalFaults(self.exchange, self.accounts, self.trades, self.faults)
         self._market = Market(self.exchange, self.data, Random(f"{seed} market")) if self.config.market else None
+        self._ticks = 0
+        self._steps_due = 0.0
+        self._seconds_since_ms = self.exchange.now_ms()
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._port = 0
@@ -199,6 +221,9 @@ class LoopbackServer:
         self._port = self._runner.addresses[0][1]
         if self._market is not None:
             self._market.open()
+        if self.config.by_hand:
+            return
+        if self._market is not None:
             self._tasks.append(asyncio.create_task(self._run_market(self._market)))
         self._tasks.append(asyncio.create_task(self._run_ticks()))
 
@@ -233,33 +258,46 @@ class LoopbackServer:
         await self.drop_account_sockets()
         return ok({"cut": count})
 
+    def tick(self) -> None:
+        """Do what the exchange does by itself in ``TICK_SECONDS``: for a server that runs ``by_hand``.
+
+        The clock is the caller's, and to be moved on before. Frames leave when the event loop gets its turn.
+        """
+        if self._market is not None:
+            self._steps_due += TICK_SECONDS / STEP_SECONDS * len(self._market.symbols) * self.config.market_pace
+            for _ in range(int(self._steps_due)):
+                self._market.step(self._market.next_symbol())
+            self._steps_due %= 1
+        self._tick()
+
     async def _run_market(self, market: Market) -> None:
-        symbols = market.symbols
-        pause = STEP_SECONDS / len(symbols) / self.config.market_pace
+        pause = STEP_SECONDS / len(market.symbols) / self.config.market_pace
         while True:
-            for symbol in symbols:
-                await asyncio.sleep(pause)
-                try:
-                    market.step(symbol)
-                except Exception:
-                    log.exception("The synthetic market of %s failed at one step", symbol)
+            await asyncio.sleep(pause)
+            symbol = market.next_symbol()
+            try:
+                market.step(symbol)
+            except Exception:
+                log.exception("The synthetic market of %s failed at one step", symbol)
 
     async def _run_ticks(self) -> None:
-        """Send what goes out at intervals: books 4 times a second, summaries each second, mark prices every 3."""
-        ticks, since_ms = 0, self.exchange.now_ms()
         while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            ticks += 1
-            self._interval_faults.switch_pairs()
-            self.accounts.flush_lists()
-            self.trades.flush_books()
-            if ticks % 4 == 0:
-                now_ms = self.exchange.now_ms()
-                self.trades.close_buckets(since_ms, now_ms)
-                self.trades.flush_summaries()
-                since_ms = now_ms
-                self._interval_faults.spoil_sockets()
-                if self._state is not None:
-                    self._state.rewrite_when_long()
-            if ticks % 12 == 0:
-                self.trades.publish_mark_prices()
+            await asyncio.sleep(TICK_SECONDS)
+            self._tick()
+
+    def _tick(self) -> None:
+        """Send what goes out at intervals: books 4 times a second, summaries each second, mark prices every 3."""
+        self._ticks += 1
+        self._interval_faults.switch_pairs()
+        self.accounts.flush_lists()
+        self.trades.flush_books()
+        if self._ticks % 4 == 0:
+            now_ms = self.exchange.now_ms()
+            self.trades.close_buckets(self._seconds_since_ms, now_ms)
+            self.trades.flush_summaries()
+            self._seconds_since_ms = now_ms
+            self._interval_faults.spoil_sockets()
+            if self._state is not None:
+                self._state.rewrite_when_long()
+        if self._ticks % 12 == 0:
+            self.trades.publish_mark_prices()

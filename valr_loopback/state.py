@@ -241,6 +241,8 @@ class StateFile:
                 parts = _Reader(io.BytesIO(snapshot)).load()
         except pickle.UnpicklingError as error:
             raise self._damaged("its snapshot") from error
+        if parts[0].pairs.keys() != self._exchange.engine.pairs.keys():
+            raise StateError(f"{self._path} lists other pairs: start with as many as it has, or name another file")
         slippage_band = self._exchange.engine.slippage_band
         for (owner, name), part in zip(self._parts(), parts, strict=True):
             setattr(owner, name, part)

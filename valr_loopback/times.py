@@ -7,6 +7,17 @@ Clock = Callable[[], float]
 """Epoch seconds, like ``time.time``. The only source of time in the exchange."""
 
 
+class HandClock:
+    """A clock that stands still at ``now`` until it is moved on."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Return the time in epoch seconds."""
+        return self.now
+
+
 def milliseconds(clock: Clock) -> int:
     """Read a clock in whole epoch milliseconds."""
     return int(clock() * 1000)

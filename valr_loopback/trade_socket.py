@@ -1,18 +1,21 @@
 """The trade socket (valr-api.md 5): public market data, by subscription."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from valr_loopback import events, messages
+from valr_loopback.book_faults import CHECKED_FEEDS, FEEDS, BookFaults
 from valr_loopback.connection import Connection, read_frame
 from valr_loopback.fault_kinds import FaultKind
 from valr_loopback.faults import FaultPlan, Subject
 from valr_loopback.market_data import MarketData
 from valr_loopback.messages import BOOK_EVENTS, DEPTH_EVENTS, TRADE_EVENTS, Json, encode
+from valr_loopback.orders import PublicTrade
 
-_CHECKED_EVENTS = frozenset({"OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE"})
+Channel = tuple[str, str]
+"""An event and the symbol of a pair."""
 
 
 class TradeSession:
@@ -21,6 +24,7 @@ class TradeSession:
     def __init__(self, hub: "TradeHub", connection: Connection) -> None:
         self.connection = connection
         self.pairs: dict[str, dict[str, None]] = defaultdict(dict)
+        self.stalled: set[Channel] = set()
         self._hub = hub
 
     @property
@@ -43,6 +47,14 @@ class TradeSession:
             case _:
                 self._error("Invalid message - Unknown message type")
 
+    def deliver(self, frames: Iterable[str], delay: float = 0.0) -> None:
+        """Send frames, now or later."""
+        for text in frames:
+            if delay:
+                self.connection.send_later(text, delay)
+            else:
+                self.connection.send(text)
+
     def _say(self, message: Json) -> None:
         self.connection.send(encode(message))
 
@@ -55,7 +67,7 @@ class TradeSession:
         wanted = fields.get("pairs")
         listed = wanted if isinstance(wanted, list) else []
         names = [str(name).upper() for name in (self._hub.symbols() if wanted is None else listed)]
-        valid = [name for name in names if self._hub.offers(event, name)]
+        valid = [name for name in names if self._hub.takes(event, name)]
         for name in names:
             if name not in valid:
                 self._error(f"Channel {event}, pair {name} combination invalid")
@@ -63,21 +75,45 @@ class TradeSession:
         for name in before:
             if name not in valid:
                 self._hub.unsubscribe(self, event, name)
-                self._say({"type": "UNSUBSCRIBED", "message": f"{event}:{name}"})
+                self._say_unsubscribed(event, name)
         self.pairs[event] = dict.fromkeys(valid)
         for name in self.pairs[event]:
             self._say({"type": "SUBSCRIBED", "message": f"{event}:{name}"})
-            if name not in before:
+            if name not in before or self._hub.snapshot_on_resubscribe:
                 self._hub.subscribe(self, event, name)
+
+    def _say_unsubscribed(self, event: str, symbol: str) -> None:
+        self._say({"type": "UNSUBSCRIBED", "message": f"{event}:{symbol}"})
+
+    # What a socket may suffer
+
+    def channels(self) -> list[Channel]:
+        """Return everything the socket is subscribed to."""
+        return [(event, symbol) for event, symbols in self.pairs.items() for symbol in symbols]
+
+    def unsubscribe(self, event: str, symbol: str) -> None:
+        """End a subscription and say so."""
+        self._hub.unsubscribe(self, event, symbol)
+        del self.pairs[event][symbol]
+        self._say_unsubscribed(event, symbol)
+
+    def forget(self) -> None:
+        """End every subscription without a word."""
+        for event, symbol in self.channels():
+            self._hub.unsubscribe(self, event, symbol)
+        self.pairs.clear()
 
 
 class TradeHub:
     """Encodes each change of the market once, for all who subscribed to it, and only if anybody did."""
 
-    def __init__(self, data: MarketData, faults: FaultPlan) -> None:
+    def __init__(self, data: MarketData, faults: FaultPlan, *, snapshot_on_resubscribe: bool = False) -> None:
+        self.snapshot_on_resubscribe = snapshot_on_resubscribe
         self._data = data
         self._faults = faults
-        self._subscribers: dict[tuple[str, str], dict[TradeSession, None]] = {}
+        self._book_faults = BookFaults(faults)
+        self._overtaken: dict[Channel, str] = {}
+        self._subscribers: dict[Channel, dict[TradeSession, None]] = {}
         self._changed: dict[str, set[str]] = {"book": set(), "summary": set(), "bucket": set()}
         self._depth_texts: dict[tuple[str, str], str] = {}
         self.sessions: dict[TradeSession, None] = {}
@@ -90,25 +126,45 @@ class TradeHub:
     def leave(self, session: TradeSession) -> None:
         """Remove a socket and its subscriptions."""
         self.sessions.pop(session)
-        for event, names in session.pairs.items():
-            for name in names:
-                self.unsubscribe(session, event, name)
+        for event, symbol in session.channels():
+            self.unsubscribe(session, event, symbol)
 
     def symbols(self) -> list[str]:
         """Return the symbols of all active pairs."""
         return [pair.symbol for pair in self._data.exchange.engine.pairs.values() if pair.active]
 
-    def offers(self, event: str, symbol: str) -> bool:
-        """Tell whether an event can be subscribed to for a pair: books only of active pairs (5.2)."""
+    def takes(self, event: str, symbol: str) -> bool:
+        """Tell whether a subscription is taken: books only of active pairs (5.2), and nothing that a fault refuses."""
         pair = self._data.exchange.engine.pairs.get(symbol)
-        return pair is not None and event in TRADE_EVENTS and (pair.active or event not in BOOK_EVENTS)
+        if pair is None or event not in TRADE_EVENTS or (event in BOOK_EVENTS and not pair.active):
+            return False
+        return not self._faults.strike(FaultKind.SUBSCRIPTION_REFUSED, Subject(event=event, pair=symbol))
 
     def subscribe(self, session: TradeSession, event: str, symbol: str) -> None:
         """Add a subscriber and send it what comes at once, if anything."""
         self._subscribers.setdefault((event, symbol), {})[session] = None
-        first = self._first(event, symbol)
-        if first:
+        session.stalled.discard((event, symbol))
+        if event in FEEDS:
+            self._send_snapshot(session, event, symbol)
+        elif first := self._first(event, symbol):
             session.connection.send(first)
+
+    def _send_snapshot(self, session: TradeSession, event: str, symbol: str) -> None:
+        faults, connection = self._faults, session.connection
+        subject = Subject(event=event, pair=symbol)
+        if faults.strike(FaultKind.SNAPSHOT_MISSING, subject):
+            return
+        late = faults.strike(FaultKind.SNAPSHOT_LATE, subject)
+        if not late:
+            connection.send(self._first(event, symbol))
+        elif faults.form(late) == "old":
+            connection.send_later(self._first(event, symbol), faults.delay(late))
+        else:
+            connection.call_later(faults.delay(late), lambda: self._send_first(session, event, symbol))
+
+    def _send_first(self, session: TradeSession, event: str, symbol: str) -> None:
+        if session in self._subscribers.get((event, symbol), {}):
+            session.connection.send(self._first(event, symbol))
 
     def unsubscribe(self, session: TradeSession, event: str, symbol: str) -> None:
         """Remove a subscriber."""
@@ -142,14 +198,33 @@ class TradeHub:
         subject = Subject(event=event, pair=symbol)
         if self._faults.strike(FaultKind.DROP_EVENT, subject):
             return
+        if event in FEEDS:
+            self._publish_book(subject, text(), subscribers)
+            return
         encoded = text()
-        if event in _CHECKED_EVENTS:
-            if self._faults.strike(FaultKind.BOOK_GAP, subject):
-                return
-            if self._faults.strike(FaultKind.BOOK_BAD_CHECKSUM, subject):
-                encoded = with_bad_checksum(encoded)
         for session in subscribers:
             session.connection.send(encoded)
+
+    def _publish_book(self, subject: Subject, encoded: str, subscribers: Iterable[TradeSession]) -> None:
+        faults, channel = self._faults, (subject.event, subject.pair)
+        if subject.event in CHECKED_FEEDS and faults.strike(FaultKind.BOOK_GAP, subject):
+            return
+        if faults.strike(FaultKind.BOOK_STALLED, subject):
+            for session in subscribers:
+                session.stalled.add(channel)
+        encoded = self._book_faults.spoiled(encoded, subject, self._data.feeds[subject.pair])
+        frames = [encoded] * (2 if faults.strike(FaultKind.BOOK_DUPLICATE, subject) else 1)
+        if overtaken := self._overtaken.pop(channel, None):
+            frames.append(overtaken)
+        delay = 0.0
+        if reorder := faults.strike(FaultKind.BOOK_REORDER, subject):
+            if faults.form(reorder) == "swapped":
+                self._overtaken[channel] = frames.pop(0)
+            else:
+                delay = faults.delay(reorder)
+        for session in subscribers:
+            if channel not in session.stalled:
+                session.deliver(frames, delay)
 
     def on_event(self, event: events.Event) -> None:
         """Publish a change of the market."""
@@ -158,11 +233,7 @@ class TradeHub:
                 self._book_changed(symbol)
             case events.PublicTraded(trade):
                 symbol = trade.symbol
-                self._publish(
-                    "NEW_TRADE",
-                    symbol,
-                    lambda: _wrap("NEW_TRADE", symbol, messages.public_trade(trade, event=True)),
-                )
+                self._publish("NEW_TRADE", symbol, lambda: self._trade(trade))
                 self._changed["bucket"].add(symbol)
                 self._changed["summary"].add(symbol)
             case events.PairChanged(symbol):
@@ -172,6 +243,12 @@ class TradeHub:
                     symbol,
                     lambda: _wrap("ALLOWED_ORDER_TYPES_UPDATED", symbol, order_types),
                 )
+
+    def _trade(self, trade: PublicTrade) -> str:
+        row = messages.public_trade(trade, event=True)
+        if self._faults.strike(FaultKind.TRADE_WITHOUT_ID, Subject(pair=trade.symbol)):
+            del row["id"]
+        return _wrap("NEW_TRADE", trade.symbol, row)
 
     def _book_changed(self, symbol: str) -> None:
         feed = self._data.feeds[symbol]
@@ -231,13 +308,6 @@ class TradeHub:
 
     def _mark_price(self, symbol: str) -> str:
         return _wrap("MARK_PRICE_UPDATE", symbol, {"price": self._data.summary(symbol)["markPrice"]})
-
-
-def with_bad_checksum(text: str) -> str:
-    """Return a book frame whose checksum, its last number, is another one."""
-    digits = text.rstrip("}")
-    start = len(digits.rstrip("0123456789"))
-    return f"{digits[:start]}{int(digits[start:]) ^ 1}}}}}"
 
 
 def _wrap(event: str, symbol: str, data: object) -> str:

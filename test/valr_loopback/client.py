@@ -13,7 +13,6 @@ import aiohttp
 from valr_loopback.counterparty import COUNTERPARTY
 from valr_loopback.faults import Fault
 from valr_loopback.ledger import ledger
-from valr_loopback.pairs import CURRENCIES
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
 PATIENCE = 5.0
@@ -178,7 +177,7 @@ class Books:
     def _money(self):
         engine = self.server.exchange.engine
         staked = 10**12 if COUNTERPARTY in engine.portfolios else 0
-        return {code: engine.accounts.supply(code) - staked for code in CURRENCIES}
+        return {code: engine.accounts.supply(code) - staked for code in engine.currencies}
 
     def check(self):
         assert self._money() == self.before

@@ -44,6 +44,15 @@ async def test_it_listens_prints_where_and_stops_on_signals(number):
     assert (process.returncode, b"Stopped" in out, b"Traceback" in err) == (0, True, False)
 
 
+async def test_it_lists_as_many_pairs_as_it_is_told():
+    process = await start("--port", "0", "--pairs", "7", "--no-market")
+    url = re.search(r"http://127\.0\.0\.1:\d+", await read_until(process, "Ctrl-C"))[0]
+    async with aiohttp.ClientSession() as session, session.get(url + "/v1/public/pairs/SPOT") as reply:
+        assert sum(row["active"] for row in await reply.json()) == 7
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 10)
+
+
 async def test_a_taken_port_is_a_clear_error():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

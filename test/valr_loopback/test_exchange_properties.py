@@ -13,7 +13,6 @@ from valr_loopback.events import BookChanged, Event, OrderChanged, Traded
 from valr_loopback.exchange import Exchange
 from valr_loopback.market_data import MarketData
 from valr_loopback.orders import ENDED, Order, Side, Status
-from valr_loopback.pairs import CURRENCIES
 from valr_loopback.requests import MatchStrategy, ModifyRequest
 
 USERS = ("ann", "bob", "cyd")
@@ -180,7 +179,7 @@ class World:
 @given(commands)
 def test_the_exchange_keeps_its_promises(script):
     world = World()
-    supply = {code: world.exchange.engine.accounts.supply(code) for code in CURRENCIES}
+    supply = {code: world.exchange.engine.accounts.supply(code) for code in world.exchange.engine.currencies}
     for command in script:
         world.run(command)
         world.check(supply)

@@ -25,7 +25,6 @@ from valr_loopback.exchange import Exchange
 from valr_loopback.market import Market
 from valr_loopback.market_data import MarketData
 from valr_loopback.orders import Side
-from valr_loopback.pairs import CURRENCIES
 from valr_loopback.requests import CancelRequest, LimitRequest
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 from valr_loopback.state import StateError, StateFile
@@ -128,7 +127,7 @@ script = st.lists(
 def test_killed_at_any_byte_it_goes_on_from_the_last_command_written(commands, more, data):
     with tempfile.TemporaryDirectory() as folder:
         world = Kept(Path(folder, "state"))
-        supply = {code: world.exchange.engine.accounts.supply(code) for code in CURRENCIES}
+        supply = {code: world.exchange.engine.accounts.supply(code) for code in world.exchange.engine.currencies}
         for command in commands:
             world.run(command)
         world.note()
@@ -138,7 +137,7 @@ def test_killed_at_any_byte_it_goes_on_from_the_last_command_written(commands, m
         copy.write_bytes(world.path.read_bytes()[:cut])
         exchange, market_data, file = restored(copy, lambda: world.now)
         assert picture(exchange, market_data) == [shot for size, shot in world.pictures if size <= cut][-1]
-        assert {code: exchange.engine.accounts.supply(code) for code in CURRENCIES} == supply
+        assert {code: exchange.engine.accounts.supply(code) for code in supply} == supply
         if cut == last:
             goes_on_as_if_nothing_had_happened(world, exchange, market_data, more)
         world.file.close()
