@@ -14,5 +14,5 @@ The rooms, from the inside out:
 * ``fault_kinds``: everything VALR may do to a client. ``faults`` says which of it is in force and when it strikes,
   ``fault_files`` and ``fault_control`` switch it on. Where it strikes: ``call_faults`` REST calls and handshakes,
   ``distortions`` and ``book_faults`` messages on their way out, ``trade_socket`` subscriptions, ``interval_faults``
-  sockets and pairs, ``open_orders`` their lists, ``wire_clock`` the time; ``counterparty`` fills what is being cancelled.
+  sockets and pairs, ``open_orders`` their lists, ``wire_clock`` the time; ``counterparty`` fills what is cancelled.
 """
