@@ -27,6 +27,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 
 _GROUPED = re.compile(r"^-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$")
 _DECIMAL_COMMA = re.compile(r"^-?0,\d+$")
+_INTEGER = re.compile(r"^-?\d{1,9}$", re.ASCII)
 
 
 # --- Fields -----------------------------------------------------------------------------------------------------------
@@ -436,10 +437,11 @@ def parse_open_orders(rows: Any) -> OpenOrders | Unreadable:
 # --- REST bodies ------------------------------------------------------------------------------------------------------
 def parse_api_error(content: Any) -> ApiError | None:
     """Return the error that a decoded body is, None when it is none: an error is told by its ``code``."""
-    if not isinstance(content, Mapping) or not isinstance(content.get("code"), int):
+    code = content.get("code") if isinstance(content, Mapping) else None
+    if not isinstance(code, int) and not (isinstance(code, str) and _INTEGER.match(code)):
         return None
     error = _read(ApiError, "error", content)
-    return error if isinstance(error, ApiError) else ApiError(code=content["code"])
+    return error if isinstance(error, ApiError) else ApiError(code=int(code))
 
 
 def parse_order_report(content: Any) -> OrderReport | Unreadable:

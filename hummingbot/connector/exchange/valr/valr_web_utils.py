@@ -259,7 +259,8 @@ class ValrRestClient:
             raise ValrUnknownOutcomeError(f"no answer to {what} within {deadline:g} s") from error
         except (aiohttp.ClientError, ConnectionError, UnicodeDecodeError) as error:
             raise ValrUnknownOutcomeError(f"no usable answer to {what}: {type(error).__name__} {error}") from error
-        return _decode(what, response.status, response.headers or {}, text)
+        is_question = request["method"] is RESTMethod.GET
+        return _decode(what, response.status, response.headers or {}, text, is_question=is_question)
 
 
 def _limit_id(path: str, signed: bool) -> str:
@@ -268,7 +269,7 @@ def _limit_id(path: str, signed: bool) -> str:
     return CONSTANTS.PRIVATE_LIMIT_ID if signed else CONSTANTS.PUBLIC_LIMIT_ID
 
 
-def _decode(what: str, status: int, headers: Any, text: str) -> Any:
+def _decode(what: str, status: int, headers: Any, text: str, *, is_question: bool) -> Any:
     if status == 429:
         raise ValrRateLimitedError(
             f"VALR's rate limit refused {what}", _retry_after(str(headers.get("Retry-After", "")))
@@ -276,6 +277,9 @@ def _decode(what: str, status: int, headers: Any, text: str) -> Any:
     try:
         content = json.loads(text) if text.strip() else None
     except json.JSONDecodeError as error:
+        if status == 404 and is_question:
+            # To a lookup a page says as well as JSON that there is no such thing (valr-api.md 1.4, 9).
+            raise ValrRefusedError(what, ApiError(), status) from error
         raise ValrUnknownOutcomeError(
             f"{what} was answered with HTTP {status} and no JSON", is_unavailable=status == 503
         ) from error
@@ -286,7 +290,8 @@ def _decode(what: str, status: int, headers: Any, text: str) -> Any:
     if error_body is not None:
         raise ValrRefusedError(what, error_body, status)
     if status >= 400:
-        raise ValrRefusedError(what, ApiError(), status)
+        reason = content.get("message") if isinstance(content, dict) else content
+        raise ValrRefusedError(what, ApiError(message=str(reason or "")), status)
     return content
 
 

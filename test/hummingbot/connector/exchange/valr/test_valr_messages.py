@@ -948,7 +948,13 @@ def test_a_placement_that_failed_at_once_is_an_error_whatever_its_status() -> No
         assert parse_api_error(sample(name)) == ApiError(code=-6, message="Insufficient Balance")
 
 
-@pytest.mark.parametrize("content", [None, [], "error", {}, {"message": "hello"}, {"code": "-21"}, {"code": None}])
+def test_a_code_that_is_written_as_text() -> None:
+    assert parse_api_error({"orderId": "o1", "code": "-6", "message": "Insufficient Balance"}) == ApiError(
+        code=-6, message="Insufficient Balance"
+    )
+
+
+@pytest.mark.parametrize("content", [None, [], "error", {}, {"message": "hello"}, {"code": "BTC"}, {"code": None}])
 def test_what_is_no_error(content: Any) -> None:
     assert parse_api_error(content) is None
 

@@ -117,6 +117,25 @@ async def test_refusal_without_a_code(server: Server, client: ValrRestClient) ->
         await client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH)
 
 
+@pytest.mark.parametrize(
+    "text", ['{"message": "Could not find the order to cancel"}', '"Could not find the order to cancel"']
+)
+async def test_refusal_without_a_code_keeps_its_reason(server: Server, client: ValrRestClient, text: str) -> None:
+    server.answers(400, text)
+    with pytest.raises(ValrRefusedError, match="Could not find the order to cancel"):
+        await client.request(RESTMethod.DELETE, CONSTANTS.CANCEL_ORDER_PATH, body={}, signed=True)
+
+
+async def test_page_that_says_not_found_answers_a_question_but_no_order(server: Server, client: ValrRestClient) -> None:
+    server.answers(404, "<html>Not Found</html>", content_type="text/html")
+    with pytest.raises(ValrRefusedError) as caught:
+        await client.request(RESTMethod.GET, CONSTANTS.OPEN_ORDERS_PATH, signed=True)
+    assert caught.value.status == 404
+    for method in (RESTMethod.POST, RESTMethod.DELETE):
+        with pytest.raises(ValrUnknownOutcomeError):
+            await client.request(method, CONSTANTS.CANCEL_ORDER_PATH, body={}, signed=True)
+
+
 @pytest.mark.parametrize("status", [200, 400, 502])
 async def test_page_that_is_not_json_leaves_the_outcome_open(
     server: Server, client: ValrRestClient, status: int
