@@ -14,7 +14,12 @@ import aiohttp
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
-from hummingbot.connector.exchange.valr.valr_messages import Authenticated, SocketError, parse_account_frame
+from hummingbot.connector.exchange.valr.valr_messages import (
+    AccountEvent,
+    Authenticated,
+    SocketError,
+    parse_account_frame,
+)
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrRequestError
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -116,10 +121,13 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
     async def _listen_once(self, output: asyncio.Queue[Any]) -> None:
         assistant = await self._connected_websocket_assistant()
         try:
-            await self._await_authentication(assistant)
+            first_event = await self._await_authentication(assistant)
+            self._last_frame_time = time.time()
             self._ws_assistant = assistant
             subscribed_at = await self._subscribe(assistant)
             await self._open_for_business(assistant)
+            if first_event is not None:
+                output.put_nowait(first_event)
             try:
                 await self._read_and_watch(assistant, output)
             except ConnectionError:
@@ -144,16 +152,20 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 )
         return assistant
 
-    async def _await_authentication(self, assistant: WSAssistant) -> None:
+    async def _await_authentication(self, assistant: WSAssistant) -> Any:
+        """Return the event that came in place of AUTHENTICATED, if one did: nobody else is told of the account."""
         async with asyncio.timeout(AUTHENTICATION_DEADLINE):
-            response = await assistant.receive()
-        message = parse_account_frame(response.data if response is not None else None)
-        if isinstance(message, SocketError):
-            self._on_refused()
-            raise ConnectionError(f"VALR refused the keys: {message.message or message.kind}")
-        if not isinstance(message, Authenticated):
-            raise ConnectionError("VALR's first frame was not AUTHENTICATED")
-        self._last_frame_time = time.time()
+            while True:
+                response = await assistant.receive()
+                frame = response.data if response is not None else None
+                message = parse_account_frame(frame)
+                if isinstance(message, SocketError):
+                    self._on_refused()
+                    raise ConnectionError(f"VALR refused the keys: {message.message or message.kind}")
+                if isinstance(message, Authenticated):
+                    return None
+                if isinstance(message, AccountEvent):
+                    return frame
 
     async def _subscribe(self, assistant: WSAssistant) -> float | None:
         if self._skip_subscribe:

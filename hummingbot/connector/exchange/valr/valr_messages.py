@@ -335,22 +335,10 @@ class Unreadable(Message):
     client_order_id: str = ""
 
 
-AccountMessage = (
-    OrderReport
-    | OpenOrders
-    | OrderProcessed
-    | AccountTrade
-    | CancelFailed
-    | PlacementFailed
-    | ModifyOutcome
-    | Balance
-    | CommandReply
-    | Authenticated
-    | Control
-    | SocketError
-    | Unknown
-    | Unreadable
+AccountEvent = (
+    OrderReport | OpenOrders | OrderProcessed | AccountTrade | CancelFailed | PlacementFailed | ModifyOutcome | Balance
 )
+AccountMessage = AccountEvent | CommandReply | Authenticated | Control | SocketError | Unknown | Unreadable
 
 _EVENTS: dict[
     str,

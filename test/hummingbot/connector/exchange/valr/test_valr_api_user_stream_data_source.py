@@ -249,16 +249,37 @@ async def test_refused_keys_are_said_and_the_clock_is_suspected(
     assert texts(caplog, f"VALR refused the keys: {greeting.get('message', 'UNAUTHORIZED')}")
 
 
-@pytest.mark.parametrize("greeting", [BALANCE, {"type": "PONG"}, [], "AUTHENTICATED"])
-async def test_a_first_frame_that_is_not_authenticated(greeting: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("greeting", [{"type": "PONG"}, {"type": "WELCOME"}, [], "AUTHENTICATED"])
+async def test_what_comes_before_authenticated_and_is_no_event_is_passed_over(greeting: Any) -> None:
     async def greet(connection: Connection) -> None:
-        await connection.send(greeting)
+        await connection.send(greeting, AUTHENTICATED)
 
     async with world(scenes=[greet]) as place:
         await until(lambda: place.connected == 1)
-        assert (place.server.handshakes, place.refused) == (2, 0)
+        assert (place.server.handshakes, place.refused) == (1, 0)
         assert place.queue.empty()
-    assert texts(caplog, "VALR's first frame was not AUTHENTICATED")
+
+
+async def test_an_event_before_authenticated_is_proof_enough_and_is_not_lost() -> None:
+    async def greet(connection: Connection) -> None:
+        await connection.send(BALANCE)
+
+    async with world(scenes=[greet]) as place:
+        await until(lambda: place.connected == 1)
+        assert await place.next_event() == BALANCE
+        await place.server.last.send(AUTHENTICATED)
+        assert await place.next_event() == AUTHENTICATED
+        assert (place.server.handshakes, place.connected, place.refused) == (1, 1, 0)
+
+
+async def test_a_server_that_closes_instead_of_authenticating(caplog: pytest.LogCaptureFixture) -> None:
+    async def close(connection: Connection) -> None:
+        await connection.socket.close()
+
+    async with world(scenes=[close]) as place:
+        await until(lambda: place.connected == 1)
+        assert (place.server.handshakes, place.refused) == (2, 0)
+    assert texts(caplog, "The account socket of VALR is down")
 
 
 async def test_a_server_that_never_authenticates(
