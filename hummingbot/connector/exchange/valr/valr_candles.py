@@ -12,7 +12,6 @@ import aiohttp
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 
-from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_candle_series import MINUTE, Bucket, CandleSeries, parse_bucket
@@ -43,9 +42,8 @@ INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "6h": 216
 # belong to it is not documented.
 _ROWS_LIMIT = 300
 _PAGE = _ROWS_LIMIT - 1
-_RATE_LIMITED_ATTEMPTS = 6
+_RATE_LIMITED_ATTEMPTS = 4
 _EVENTS = (CONSTANTS.NEW_TRADE_BUCKET, CONSTANTS.NEW_TRADE)
-_RETRY, _RETRY_MAX = 1.0, 30.0
 _MOST_AHEAD = 86_400.0
 
 
@@ -69,6 +67,9 @@ def _limits_of(endpoints: Endpoints) -> _Limits:
 
 def _configured_url(domain: str) -> str | None:
     """Return the address in the user's configuration of the connector; None where a connector has none of its own."""
+    # Here and not above: the settings' own import brings this module in while it is under way.
+    from hummingbot.client.settings import AllConnectorSettings
+
     return getattr(AllConnectorSettings.get_connector_config_keys(domain), f"{domain}_url", None)
 
 
@@ -331,10 +332,12 @@ class ValrSpotCandles(CandlesBase):
                 attempts += 1
                 if attempts == 1:
                     self.logger().warning(f"{self.name}: the candles could not be fetched yet, trying on: {error}")
-                await asyncio.sleep(back_off(attempts, _RETRY, _RETRY_MAX))
+                await asyncio.sleep(
+                    back_off(attempts, self._timing.first_reconnect_delay, self._timing.reconnect_delay_max)
+                )
             except Exception:  # noqa: BLE001 - the task's outermost loop
                 self.logger().exception(f"{self.name}: the candles met an unexpected error.")
-                await asyncio.sleep(_RETRY_MAX)
+                await asyncio.sleep(self._timing.reconnect_delay_max)
         self._publish()
 
     async def _fetch_unknown(self, rest: ValrRestClient, series: CandleSeries, since: float) -> None:
