@@ -293,6 +293,7 @@ class CommandReply(Message):
     command: str
     client_msg_id: Text = Field(default="", validation_alias="clientMsgId")
     order_id: Text = Field(default="", validation_alias=AliasPath("data", "orderId"))
+    client_order_id: Text = Field(default="", validation_alias=AliasPath("data", "customerOrderId"))
     requested: bool | None = Field(default=None, validation_alias=AliasPath("data", "requested"))
     error: ApiError | None = None
 

@@ -7,7 +7,7 @@ mean *not executed*, not sent means *never left*, unknown outcome means exactly 
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -106,6 +106,7 @@ class Accepted:
 @dataclass
 class _Pending:
     command: str
+    ids: frozenset[str]
     reply: asyncio.Future[CommandReply]
 
 
@@ -176,14 +177,18 @@ class OrderEntry:
         return None
 
     def _unnamed_command(self, reply: CommandReply | Unreadable) -> _Pending | None:
-        # VALR's own example of this reply names no command; there is one such setting, so any answer is the answer.
-        if not isinstance(reply, CommandReply) or reply.command != CONSTANTS.CANCEL_ON_DISCONNECT:
+        """Find the command of a reply without clientMsgId by the order that the reply names (valr-api.md 4.4)."""
+        if not isinstance(reply, CommandReply):
             return None
-        return next((each for each in self._pending.values() if each.command == reply.command), None)
+        # VALR's own example of this reply names no command; there is one such setting, so any answer is the answer.
+        is_setting = reply.command == CONSTANTS.CANCEL_ON_DISCONNECT
+        named = set() if reply.client_msg_id else {reply.order_id, reply.client_order_id} - {""}
+        alike = (each for each in self._pending.values() if each.command == reply.command)
+        return next((each for each in alike if is_setting or each.ids & named), None)
 
     def _doubt_commands_like(self, reply: CommandReply | Unreadable) -> None:
-        # A refusal without clientMsgId may be meant for any command of its kind: none of them is certain any more.
-        if isinstance(reply, CommandReply) and reply.client_msg_id:
+        # What names neither command nor order may be meant for any command of its kind: none is certain any more.
+        if isinstance(reply, CommandReply) and (reply.client_msg_id or reply.client_order_id):
             return
         command = reply.command if isinstance(reply, CommandReply) else CONSTANTS.COMMAND_REPLIES.get(reply.kind)
         for pending in self._pending.values():
@@ -233,8 +238,9 @@ class OrderEntry:
 
     async def _place_over_socket(self, placement: Placement, send: SendFrame) -> Accepted:
         command = CONSTANTS.PLACE_MARKET_ORDER if placement.is_market else CONSTANTS.PLACE_LIMIT_ORDER
+        identifier = placement.client_order_id
         reply = await self._limited_command(
-            CONSTANTS.SOCKET_PLACE_LIMIT_ID, command, placement.client_order_id, placement.payload(), send
+            CONSTANTS.SOCKET_PLACE_LIMIT_ID, command, identifier, placement.payload(), send, {identifier}
         )
         return Accepted(reply.order_id, proof=False)
 
@@ -249,7 +255,7 @@ class OrderEntry:
                 deadline=ORDER_DEADLINE,
             )
         except ValrRefusedError as error:
-            if error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID:
+            if _is_duplicate(error.error):
                 # Nothing else uses this id: the duplicate is this very order, so it is open.
                 raise ValrUnknownOutcomeError(str(error)) from error
             raise
@@ -270,8 +276,9 @@ class OrderEntry:
         send = None if over_rest else await self._socket_within(CONSTANTS.SOCKET_CANCEL_LIMIT_ID)
         if send is not None:
             identifier = f"cancel{next(self._numbers)}{client_order_id}"
+            ids = {client_order_id, order_id} - {""}
             reply = await self._limited_command(
-                CONSTANTS.SOCKET_CANCEL_LIMIT_ID, CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send
+                CONSTANTS.SOCKET_CANCEL_LIMIT_ID, CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send, ids
             )
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
@@ -312,11 +319,11 @@ class OrderEntry:
         )
 
     async def _limited_command(
-        self, limit_id: str, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame
+        self, limit_id: str, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: set[str]
     ) -> CommandReply:
         async with self._throttler.execute_task(limit_id):
             try:
-                reply = await self._command(command, client_msg_id, payload, send)
+                reply = await self._command(command, client_msg_id, payload, send, ids)
             except ValrRateLimitedError:
                 self._troubles.rate_limited(limit_id)
                 raise
@@ -324,9 +331,9 @@ class OrderEntry:
         return reply
 
     async def _command(
-        self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame
+        self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: Iterable[str] = ()
     ) -> CommandReply:
-        pending = _Pending(command, asyncio.get_running_loop().create_future())
+        pending = _Pending(command, frozenset(ids), asyncio.get_running_loop().create_future())
         self._pending[client_msg_id] = pending
         try:
             async with asyncio.timeout(REPLY_DEADLINE):
@@ -351,9 +358,17 @@ class OrderEntry:
             raise ValrRateLimitedError(f"VALR's rate limit refused {command}", None)
         if reply.error is None:
             return reply
-        if reply.error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID:
+        is_numbered = bool(reply.order_id) and command != CONSTANTS.CANCEL_LIMIT_ORDER
+        if is_numbered or _is_duplicate(reply.error):
+            # A refusal carries no order id (valr-api.md 4.4): one that does contradicts itself.
             raise ValrUnknownOutcomeError(f"{command}: {reply.error.describe()}")
         raise ValrRefusedError(command, reply.error)
+
+
+def _is_duplicate(error: ApiError) -> bool:
+    # One source only has seen the code (valr-api.md 1.5).
+    text = error.message.lower()
+    return error.code == CONSTANTS.ERROR_DUPLICATE_CLIENT_ORDER_ID or "duplicate customer order id" in text
 
 
 def is_cancel_not_found(error: ValrRefusedError) -> bool:

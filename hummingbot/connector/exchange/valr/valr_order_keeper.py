@@ -428,7 +428,7 @@ class OrderKeeper:
         """Take a reply that nobody waited for any more; a placement's clientMsgId is its client order id."""
         if reply.command not in (CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.PLACE_MARKET_ORDER):
             return
-        identifier = reply.client_msg_id
+        identifier = reply.client_msg_id or reply.client_order_id
         if reply.error is None and reply.order_id:
             await self._publish(
                 self._lifecycle.placement_accepted(identifier, reply.order_id, time.monotonic(), proof=False)

@@ -995,11 +995,12 @@ async def test_what_is_unclear_changes_nothing_and_is_looked_up(frame: dict[str,
             assert place.told(kind) == []
 
 
-async def test_a_late_reply_names_its_order() -> None:
+@pytest.mark.parametrize("echo", [{"clientMsgId": "HBOTB1"}, {}])
+async def test_a_late_reply_names_its_order(echo: dict[str, str]) -> None:
     async with world() as place:
         place.track(order_id=None)
         data = {"orderId": ORDER_ID, "customerOrderId": "HBOTB1"}
-        await place.hears({"type": "PLACE_LIMIT_WS_RESPONSE", "clientMsgId": "HBOTB1", "data": data})
+        await place.hears({"type": "PLACE_LIMIT_WS_RESPONSE", "data": data, **echo})
         event = state("Placed", client_order_id="")
         await place.hears({"type": "ORDER_STATUS_UPDATE", "data": event})
         assert [created.exchange_order_id for created in place.told("created")] == [ORDER_ID]

@@ -284,6 +284,7 @@ FRAMES = {
         command="PLACE_LIMIT_ORDER",
         client_msg_id="123456789abcd",
         order_id="22e5aa28-f52b-46ba-811e-5052fd2c7289",
+        client_order_id="WS-JSON-2933586967831375",
     ),
     "cmd-PLACE_LIMIT_WS_RESPONSE-error": CommandReply(
         kind="PLACE_LIMIT_WS_RESPONSE",
@@ -299,16 +300,21 @@ FRAMES = {
         command="PLACE_MARKET_ORDER",
         client_msg_id="123456789abcd",
         order_id="22e5aa28-f52b-46ba-811e-5052fd2c7289",
+        client_order_id="WS-JSON-2933586967831375",
     ),
     "cmd-CANCEL_ORDER_WS_RESPONSE": CommandReply(
         kind="CANCEL_ORDER_WS_RESPONSE",
         command="CANCEL_LIMIT_ORDER",
         client_msg_id="123456789abcd",
         order_id="68b4e939-0f90-41ed-8525-8c9c3509ca63",
+        client_order_id="test-123",
         requested=True,
     ),
     "cmd-CANCEL_ORDER_WS_RESPONSE-by-customerorderid": CommandReply(
-        kind="CANCEL_ORDER_WS_RESPONSE", command="CANCEL_LIMIT_ORDER", requested=True
+        kind="CANCEL_ORDER_WS_RESPONSE",
+        command="CANCEL_LIMIT_ORDER",
+        client_order_id="HBOTBDEUT63a99fef6df996c4b33822f47a9",
+        requested=True,
     ),
     "cmd-CANCEL_ON_DISCONNECT_UPDATE": CommandReply(kind="CANCEL_ON_DISCONNECT_UPDATE", command="CANCEL_ON_DISCONNECT"),
     "cmd-RATE_LIMIT_EXCEEDED": CommandReply(

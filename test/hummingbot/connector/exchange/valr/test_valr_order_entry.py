@@ -243,8 +243,9 @@ async def test_a_refusal_carries_valrs_code() -> None:
     assert refused.value.code == -12007
 
 
-async def test_a_duplicate_id_means_that_the_order_may_be_live() -> None:
-    error = {"code": -11502, "message": "Duplicate customer order id's are not allowed"}
+@pytest.mark.parametrize("code", [-11502, -11])
+async def test_a_duplicate_id_means_that_the_order_may_be_live(code: int) -> None:
+    error = {"code": code, "message": "Duplicate customer order id's are not allowed"}
     entry, _ = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", error=error))
     with pytest.raises(ValrUnknownOutcomeError, match="Duplicate"):
         await entry.place(LIMIT)
@@ -266,6 +267,50 @@ async def test_a_refusal_that_names_no_command_leaves_every_placement_of_its_kin
         socket.take(accepted(socket.sent[0]))
         assert (await unconcerned).order_id == ORDER_ID
     assert [each.kind for each in socket.returned] == [kind]
+
+
+async def test_a_reply_without_its_commands_id_is_told_by_the_order_it_names() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket, LIMIT) as first, waiting(entry, socket, OTHER) as second:
+        for frame, order_id in zip(socket.sent[::-1], ("second", "first"), strict=True):
+            ids = {"orderId": order_id, "customerOrderId": frame["payload"]["customerOrderId"]}
+            socket.take({"type": "PLACE_LIMIT_WS_RESPONSE", "data": ids})
+        assert await first == Accepted("first", proof=False)
+        assert await second == Accepted("second", proof=False)
+    assert socket.returned == []
+
+
+@pytest.mark.parametrize(
+    ("order_id", "named"),
+    [
+        ("", {"customerOrderId": "HBOTB1"}),
+        (ORDER_ID, {"orderId": ORDER_ID}),
+        (ORDER_ID, {"customerOrderId": "HBOTB1"}),
+        (ORDER_ID, {"orderId": ORDER_ID, "customerOrderId": "HBOTB1"}),
+    ],
+)
+async def test_a_cancels_reply_without_its_commands_id_is_told_by_the_order_it_names(
+    order_id: str, named: dict[str, str]
+) -> None:
+    answer = {"type": "CANCEL_ORDER_WS_RESPONSE", "data": {"requested": True, **named}}
+    entry, _ = over_socket(lambda _: answer)
+    assert not await entry.cancel("BTCZAR", "HBOTB1", order_id, over_rest=False)
+
+
+async def test_a_reply_without_its_commands_id_that_names_another_order_concerns_nobody() -> None:
+    entry, socket = over_socket()
+    async with waiting(entry, socket) as unconcerned:
+        socket.take({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"orderId": "o9", "customerOrderId": "late"}})
+        assert not unconcerned.done()
+        socket.take(accepted(socket.sent[0]))
+        assert (await unconcerned).order_id == ORDER_ID
+    assert [(each.order_id, each.client_order_id) for each in socket.returned] == [("o9", "late")]
+
+
+async def test_a_refusal_that_numbers_the_order_is_not_believed() -> None:
+    entry, _ = over_socket(reply("PLACE_LIMIT_WS_RESPONSE", error={"message": "?"}, data={"orderId": ORDER_ID}))
+    with pytest.raises(ValrUnknownOutcomeError):
+        await entry.place(LIMIT)
 
 
 async def test_an_unreadable_reply_leaves_the_placement_in_doubt() -> None:
@@ -291,7 +336,11 @@ async def test_no_reply_in_time_is_an_unknown_outcome_and_a_late_one_is_handed_b
         await entry.place(LIMIT)
     late = entry.take_reply(accepted(socket.sent[0]))
     assert late == CommandReply(
-        kind="PLACE_LIMIT_WS_RESPONSE", command="PLACE_LIMIT_ORDER", client_msg_id="HBOTB1", order_id=ORDER_ID
+        kind="PLACE_LIMIT_WS_RESPONSE",
+        command="PLACE_LIMIT_ORDER",
+        client_msg_id="HBOTB1",
+        order_id=ORDER_ID,
+        client_order_id="HBOTB1",
     )
 
 
