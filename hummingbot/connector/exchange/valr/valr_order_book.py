@@ -5,11 +5,10 @@ feed's first snapshot, and loses it with the first frame that does not fit: from
 next snapshot. What is wrong is raised as one of the :class:`BookError` family.
 """
 
-import re
 import zlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -25,7 +24,9 @@ CHECKSUM_DEPTH = 25
 _OLDER_FRAMES_TOLERATED = 3
 # Prices become integers of this many decimal places: exact, and quicker to order than Decimal.
 _PRICE_DECIMALS = 18
-_PRICE = re.compile(rf"([0-9]+)(?:\.([0-9]{{0,{_PRICE_DECIMALS}}}))?")
+_SCALES = [10 ** (_PRICE_DECIMALS - decimals) for decimals in range(_PRICE_DECIMALS + 1)]
+# So many prices are remembered as parsed, for all books together: 160 for each of the 205 spot pairs.
+_PRICES_REMEMBERED = 32768
 
 Level = tuple[float, float]
 """Price and amount, as Hummingbot's book wants them; an amount of 0 removes the level."""
@@ -151,16 +152,35 @@ class VerifiedBook(ABC):
     def _levels(self) -> tuple[list[Level], list[Level]]: ...
 
 
-class L1Book(VerifiedBook):
+class _ChecksummedBook(VerifiedBook):
+    """A book whose feed sends with each frame the checksum over the best entries of both sides."""
+
+    _bids: "_LevelSide | _OrderSide"
+    _asks: "_LevelSide | _OrderSide"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sequence = 0
+        self._checksum = 0
+
+    def _verify_checksum(self, expected: int) -> None:
+        """Compare the checksum, which is computed again only when an entry that it covers may have changed."""
+        bids, asks = self._bids, self._asks
+        if bids.top_changed or asks.top_changed:
+            self._checksum = book_checksum(bids.top(), asks.top())
+        if self._checksum != expected:
+            raise ChecksumMismatchError(expected, self._checksum)
+
+
+class L1Book(_ChecksummedBook):
     """``OB_L1_SNAPSHOT`` and ``OB_L1_DIFF``: aggregated levels, sequence exactly +1, checksum (valr-api.md 5.5)."""
 
     frame_types = frozenset({CONSTANTS.OB_L1_SNAPSHOT, CONSTANTS.OB_L1_DIFF})
 
     def __init__(self) -> None:
         super().__init__()
-        self._sequence = 0
-        self._bids = _LevelSide(sign=-1)
-        self._asks = _LevelSide(sign=1)
+        self._bids: _LevelSide = _LevelSide(sign=-1)
+        self._asks: _LevelSide = _LevelSide(sign=1)
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["d"]
@@ -183,15 +203,14 @@ class L1Book(VerifiedBook):
         return BookChange(False, bids, asks)
 
     def _verify(self, data: Mapping[str, Any]) -> None:
-        bids, asks = self._bids, self._asks
-        _verify_checksum(_integer(data["cs"]), bids.tokens[:CHECKSUM_DEPTH], asks.tokens[:CHECKSUM_DEPTH])
-        _verify_uncrossed(bids.levels, asks.levels, bids.keys, asks.keys)
+        self._verify_checksum(_integer(data["cs"]))
+        _verify_uncrossed(self._bids, self._asks)
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
         return self._bids.levels.copy(), self._asks.levels.copy()
 
 
-class FullBook(VerifiedBook):
+class FullBook(_ChecksummedBook):
     """``FULL_ORDERBOOK_SNAPSHOT`` and ``FULL_ORDERBOOK_UPDATE``: every order in its queue (valr-api.md 5.4).
 
     The sequence advances by the number of order entries in a message, the checksum covers the best 25 orders a side.
@@ -201,23 +220,20 @@ class FullBook(VerifiedBook):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sequence = 0
         self._clear()
 
     def queue_position(self, order_id: str) -> QueuePosition | None:
         """Return where the exchange's order ``order_id`` stands, None when the verified book does not hold it."""
-        place = self._places.get(order_id) if self._verified else None
-        if place is None:
+        level = self._places.get(order_id) if self._verified else None
+        if level is None:
             return None
-        side, key = place
-        level = side.levels[key]
-        ahead = [level.orders[earlier].quantity for earlier in takewhile(order_id.__ne__, level.orders)]
+        ahead = [_quantity_of(level.tokens[earlier]) for earlier in takewhile(order_id.__ne__, level.tokens)]
         return QueuePosition(level.price, len(ahead), sum(ahead, Decimal(0)))
 
     def _clear(self) -> None:
-        self._bids = _OrderSide(sign=-1)
-        self._asks = _OrderSide(sign=1)
-        self._places: dict[str, tuple[_OrderSide, int]] = {}
+        self._bids: _OrderSide = _OrderSide(sign=-1)
+        self._asks: _OrderSide = _OrderSide(sign=1)
+        self._places: dict[str, _OrderLevel] = {}
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["data"]
@@ -253,22 +269,20 @@ class FullBook(VerifiedBook):
         return [(price, side.volume(key)) for key, price in touched.items()]
 
     def _apply_entry(self, side: "_OrderSide", key: int, price: float, order_id: str, text: str) -> None:
-        quantity = Decimal(text)
-        if not (quantity.is_finite() and quantity >= 0):
-            raise ValueError(f"quantity {text}")
-        known = order_id in self._places
-        if known and (not quantity or self._places[order_id] != (side, key)):
-            known_side, known_key = self._places.pop(order_id)
-            known_side.remove(known_key, order_id)
+        quantity = _quantity(text)
+        level = self._places.get(order_id)
+        if level is not None:
+            if quantity and level.key == key and level.side is side:
+                level.replace(order_id, quantity, text)
+                return
+            del self._places[order_id]
+            level.side.remove(level, order_id)
         if quantity:
-            side.put(key, price, order_id, _Order(quantity, f"{order_id}:{text}"))
-            self._places[order_id] = (side, key)
+            self._places[order_id] = side.append(key, price, order_id, quantity, text)
 
     def _verify(self, data: Mapping[str, Any]) -> None:
-        bids, asks = self._bids, self._asks
-        _verify_checksum(_integer(data["Checksum"]), bids.best_tokens(), asks.best_tokens())
-        if bids.keys and asks.keys and -bids.keys[0] >= asks.keys[0]:
-            raise CrossedBookError(bids.levels[bids.keys[0]].price, asks.levels[asks.keys[0]].price)
+        self._verify_checksum(_integer(data["Checksum"]))
+        _verify_uncrossed(self._bids, self._asks)
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
         return self._bids.rows(), self._asks.rows()
@@ -283,8 +297,8 @@ class AggregatedBook(VerifiedBook):
         super().__init__()
         self._sequence = -1
         self._older_frames = 0
-        self._bids = _LevelSide(sign=-1)
-        self._asks = _LevelSide(sign=1)
+        self._bids = _ShownSide(sign=-1)
+        self._asks = _ShownSide(sign=1)
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["data"]
@@ -294,9 +308,9 @@ class AggregatedBook(VerifiedBook):
             if self._older_frames >= _OLDER_FRAMES_TOLERATED:
                 raise SequenceGapError(self._sequence, sequence)
             return None
-        self._bids.replace((level["price"], level["quantity"]) for level in data["Bids"])
-        self._asks.replace((level["price"], level["quantity"]) for level in data["Asks"])
-        _verify_uncrossed(self._bids.levels, self._asks.levels, self._bids.keys, self._asks.keys)
+        self._bids.replace([(level["price"], level["quantity"]) for level in data["Bids"]])
+        self._asks.replace([(level["price"], level["quantity"]) for level in data["Asks"]])
+        _verify_uncrossed(self._bids, self._asks)
         self._sequence = sequence
         self._older_frames = 0
         self._verified = True
@@ -306,24 +320,54 @@ class AggregatedBook(VerifiedBook):
         return self._bids.levels.copy(), self._asks.levels.copy()
 
 
-class _LevelSide:
-    """One side of an aggregated book: three lists in step, best level first.
+class _ShownSide:
+    """One side of an aggregated book: two lists in step, best level first; ``keys`` order the ``levels``."""
 
-    ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
-    """
-
-    __slots__ = ("keys", "levels", "sign", "tokens")
+    __slots__ = ("keys", "levels", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
-        self.tokens: list[str] = []
         self.levels: list[Level] = []
 
-    def replace(self, rows: Iterable[Any]) -> None:
-        self.keys, self.tokens, self.levels = [], [], []
+    def replace(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Make the rows the whole side, as if they were set one after the other, but sort them once."""
+        levels: dict[int, Level] = {}
         for price_text, quantity_text in rows:
-            self.set(price_text, quantity_text)
+            price_key, price = _price(price_text)
+            amount = float(quantity_text)
+            if 0.0 < amount < inf:
+                levels[self.sign * price_key] = (price, amount)
+            elif amount == 0.0:
+                levels.pop(self.sign * price_key, None)
+            else:
+                raise ValueError(f"quantity {quantity_text}")
+        self.keys = sorted(levels)
+        self.levels = [levels[key] for key in self.keys]
+
+    def best_price(self) -> float:
+        return self.levels[0][0]
+
+
+class _LevelSide(_ShownSide):
+    """One side of an aggregated book with a third list in step.
+
+    ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
+    """
+
+    __slots__ = ("tokens", "top_changed")
+
+    def __init__(self, sign: int) -> None:
+        super().__init__(sign)
+        self.tokens: list[str] = []
+        self.top_changed = True
+
+    def replace(self, rows: Iterable[tuple[str, str]]) -> None:
+        rows = list(rows)
+        super().replace(rows)
+        tokens = {self.sign * _price(price_text)[0]: f"{price_text}:{quantity}" for price_text, quantity in rows}
+        self.tokens = [tokens[key] for key in self.keys]
+        self.top_changed = True
 
     def set(self, price_text: str, quantity_text: str) -> Level:
         """Set the quantity at a price, or remove the level when the quantity is zero."""
@@ -335,6 +379,8 @@ class _LevelSide:
         key = self.sign * price_key
         keys = self.keys
         index = bisect_left(keys, key)
+        if index < CHECKSUM_DEPTH:
+            self.top_changed = True
         known = index < len(keys) and keys[index] == key
         if not amount:
             if known:
@@ -348,64 +394,90 @@ class _LevelSide:
             self.levels.insert(index, level)
         return level
 
-
-class _Order(NamedTuple):
-    quantity: Decimal
-    token: str
+    def top(self) -> list[str]:
+        """Return the tokens that the checksum covers; from now on it is known whether they change."""
+        self.top_changed = False
+        return self.tokens[:CHECKSUM_DEPTH]
 
 
 class _OrderLevel:
-    __slots__ = ("orders", "price", "volume")
+    """The queue at one price: the checksum's ``orderId:quantity`` by order id, first in the queue first."""
 
-    def __init__(self, price: float) -> None:
+    __slots__ = ("key", "price", "side", "tokens", "volume")
+
+    def __init__(self, side: "_OrderSide", key: int, price: float) -> None:
+        self.side = side
+        self.key = key
         self.price = price
         self.volume = Decimal(0)
-        self.orders: dict[str, _Order] = {}
+        self.tokens: dict[str, str] = {}
+
+    def replace(self, order_id: str, quantity: Decimal, text: str) -> None:
+        """Give an order of the queue another quantity in its place."""
+        self.side.touch(self.key)
+        self.volume += quantity - _quantity_of(self.tokens[order_id])
+        self.tokens[order_id] = f"{order_id}:{text}"
 
 
 class _OrderSide:
     """One side of an order-by-order book: sorted price keys, best first, and the queue at each price."""
 
-    __slots__ = ("keys", "levels", "sign")
+    __slots__ = ("_cut", "_top", "keys", "levels", "sign", "top_changed")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
         self.levels: dict[int, _OrderLevel] = {}
+        self.top_changed = True
+        # The key of the last level that the checksum covers.
+        self._cut: float = inf
+        self._top: list[str] = []
 
-    def put(self, key: int, price: float, order_id: str, order: _Order) -> None:
-        """Replace a known order in its place, or append a new one at the end of its queue."""
+    def touch(self, key: int) -> None:
+        """Note a change at a price."""
+        if key <= self._cut:
+            self.top_changed = True
+
+    def append(self, key: int, price: float, order_id: str, quantity: Decimal, text: str) -> _OrderLevel:
+        """Put an order at the end of the queue at a price, and return that level."""
+        self.touch(key)
         level = self.levels.get(key)
         if level is None:
-            level = self.levels[key] = _OrderLevel(price)
+            level = self.levels[key] = _OrderLevel(self, key, price)
             self.keys.insert(bisect_left(self.keys, key), key)
-        known = level.orders.get(order_id)
-        level.volume += order.quantity - (known.quantity if known else 0)
-        level.orders[order_id] = order
+        level.volume += quantity
+        level.tokens[order_id] = f"{order_id}:{text}"
+        return level
 
-    def remove(self, key: int, order_id: str) -> None:
-        level = self.levels[key]
-        level.volume -= level.orders.pop(order_id).quantity
-        if not level.orders:
-            del self.levels[key], self.keys[bisect_left(self.keys, key)]
+    def remove(self, level: _OrderLevel, order_id: str) -> None:
+        self.touch(level.key)
+        level.volume -= _quantity_of(level.tokens.pop(order_id))
+        if not level.tokens:
+            del self.levels[level.key], self.keys[bisect_left(self.keys, level.key)]
 
     def volume(self, key: int) -> float:
         level = self.levels.get(key)
         return float(level.volume) if level else 0.0
 
-    def best_tokens(self) -> list[str]:
-        tokens: list[str] = []
-        for level in self._best_levels():
-            tokens.extend(order.token for order in level.orders.values())
-            if len(tokens) >= CHECKSUM_DEPTH:
-                break
-        return tokens[:CHECKSUM_DEPTH]
+    def top(self) -> list[str]:
+        """Return the tokens that the checksum covers; from now on it is known whether they change."""
+        if self.top_changed:
+            self.top_changed = False
+            self._cut = inf
+            self._top = []
+            for key in self.keys:
+                self._top += self.levels[key].tokens.values()
+                if len(self._top) >= CHECKSUM_DEPTH:
+                    self._cut = key
+                    del self._top[CHECKSUM_DEPTH:]
+                    break
+        return self._top
 
     def rows(self) -> list[Level]:
-        return [(level.price, float(level.volume)) for level in self._best_levels()]
+        return [(level.price, float(level.volume)) for level in map(self.levels.__getitem__, self.keys)]
 
-    def _best_levels(self) -> Iterator[_OrderLevel]:
-        return (self.levels[key] for key in self.keys)
+    def best_price(self) -> float:
+        return self.levels[self.keys[0]].price
 
 
 def book_checksum(bids: list[str], asks: list[str]) -> int:
@@ -422,15 +494,9 @@ def book_checksum(bids: list[str], asks: list[str]) -> int:
     return zlib.crc32(":".join(tokens).encode())
 
 
-def _verify_checksum(expected: int, bids: list[str], asks: list[str]) -> None:
-    computed = book_checksum(bids, asks)
-    if computed != expected:
-        raise ChecksumMismatchError(expected, computed)
-
-
-def _verify_uncrossed(bids: list[Level], asks: list[Level], bid_keys: list[int], ask_keys: list[int]) -> None:
-    if bid_keys and ask_keys and -bid_keys[0] >= ask_keys[0]:
-        raise CrossedBookError(bids[0][0], asks[0][0])
+def _verify_uncrossed(bids: _ShownSide | _OrderSide, asks: _ShownSide | _OrderSide) -> None:
+    if bids.keys and asks.keys and -bids.keys[0] >= asks.keys[0]:
+        raise CrossedBookError(bids.best_price(), asks.best_price())
 
 
 def _integer(value: Any) -> int:
@@ -439,17 +505,30 @@ def _integer(value: Any) -> int:
     return value
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=_PRICES_REMEMBERED)
 def _price(text: str) -> tuple[int, float]:
     """Return the ordering key and the float of a positive price in plain decimal text."""
-    match = _PRICE.fullmatch(text)
-    if match is None:
+    whole, _, fraction = text.partition(".")
+    digits = whole + fraction
+    if not (whole and digits.isascii() and digits.isdigit() and len(fraction) <= _PRICE_DECIMALS):
         raise ValueError(f"price {text}")
-    whole, fraction = match.group(1), match.group(2) or ""
-    key = int(whole + fraction.ljust(_PRICE_DECIMALS, "0"))
+    key = int(digits) * _SCALES[len(fraction)]
     if key == 0:
         raise ValueError(f"price {text}")
     return key, float(text)
+
+
+def _quantity(text: str) -> Decimal:
+    if type(text) is not str:
+        raise TypeError(f"quantity {text!r}")
+    quantity = Decimal(text)
+    if not (quantity.is_finite() and quantity >= 0):
+        raise ValueError(f"quantity {text}")
+    return quantity
+
+
+def _quantity_of(token: str) -> Decimal:
+    return Decimal(token[token.rindex(":") + 1 :])
 
 
 _EVENTS = {

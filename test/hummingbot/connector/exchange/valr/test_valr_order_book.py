@@ -1,8 +1,12 @@
 """The verified books against an exchange-side book written independently, and against recorded and computed vectors."""
 
+import gc
 import json
+import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -220,6 +224,13 @@ def test_forgotten_book_waits_for_a_snapshot() -> None:
     assert book.apply(l1("DIFF", 6, [["10", "3"]], [], 1)) is None
 
 
+def test_snapshot_in_any_order_is_taken_row_by_row() -> None:
+    bids = [("9", "2"), ("10", "1"), ("8", "1"), ("8.0", "0"), ("9.0", "3"), ("7", "0"), ("6", "0"), ("6", "4")]
+    checksum = documented_checksum([("10", "1"), ("9.0", "3"), ("6", "4")], [])
+    change = L1Book().apply(l1("SNAPSHOT", 1, bids, [], checksum))
+    assert change == BookChange(True, [(10.0, 1.0), (9.0, 3.0), (6.0, 4.0)], [])
+
+
 @pytest.mark.parametrize("sequence", [5, 4, 7, 0])
 def test_l1_sequence_must_be_the_next(sequence: int) -> None:
     book = started_l1()
@@ -264,6 +275,11 @@ def test_crossed_full_book_is_an_error() -> None:
         ("0.00", "1"),
         ("1e5", "1"),
         ("1.0000000000000000001", "1"),
+        (".5", "1"),
+        ("1.2.3", "1"),
+        ("1_0", "1"),
+        (" 1", "1"),
+        ("\u0661", "1"),
         (None, "1"),
         (10, "1"),
         ("10", ""),
@@ -343,6 +359,69 @@ def test_full_checksum_cuts_a_level_in_the_middle() -> None:
     assert book.queue_position("order-22") == QueuePosition(12.0, 2, Decimal(43))
 
 
+Rows = list[tuple[str, str]]
+DEEP = [(str(100 - step), "1") for step in range(40)], [(str(101 + step), "1") for step in range(40)]
+
+
+def entries_of(bids: Rows, asks: Rows) -> list[Entry]:
+    """One order a level, named by its price."""
+    return [
+        (side, price, f"at-{price}", quantity)
+        for side, rows in zip(SIDES, (bids, asks), strict=True)
+        for price, quantity in rows
+    ]
+
+
+def deep_l1() -> tuple[VerifiedBook, Callable[[Rows, Rows], dict[str, Any]]]:
+    exchange, book = ReferenceLevels("X"), L1Book()
+    exchange.change(*DEEP)
+    book.apply(exchange.snapshot_frame())
+    return book, exchange.diff_frame
+
+
+def deep_full() -> tuple[VerifiedBook, Callable[[Rows, Rows], dict[str, Any]]]:
+    exchange, book = ReferenceOrders("X"), FullBook()
+    exchange.change(entries_of(*DEEP))
+    book.apply(exchange.snapshot_frame())
+    return book, lambda bids, asks: exchange.update_frame(entries_of(bids, asks))
+
+
+def checksum_of(frame: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    return (frame["d"], "cs") if "d" in frame else (frame["data"], "Checksum")
+
+
+deep_books = pytest.mark.parametrize("deep_book", [deep_l1, deep_full])
+
+
+@deep_books
+@pytest.mark.parametrize(
+    "changes", [([("60", "5")], []), ([], [("130", "0")]), ([("76", "2")], []), ([], [("101", "0")])]
+)
+def test_checksum_is_compared_whether_the_top_changed_or_not(deep_book: Any, changes: tuple[Rows, Rows]) -> None:
+    book, frame_of = deep_book()
+    book.apply(frame_of(*changes))
+    wrong = frame_of(*changes)
+    data, field = checksum_of(wrong)
+    data[field] ^= 1
+    with pytest.raises(ChecksumMismatchError):
+        book.apply(wrong)
+
+
+@deep_books
+def test_checksum_follows_every_change_near_the_25th_place(deep_book: Any) -> None:
+    random = Random(25)
+    book, frame_of = deep_book()
+    depths = set()
+    for _ in range(1500):
+        bids, asks = (
+            [(str(start + sign * random.randrange(40)), random.choice("001234")) for _ in range(random.randrange(3))]
+            for start, sign in ((100, -1), (101, 1))
+        )
+        book.apply(frame_of(bids, asks))
+        depths.update(len(side) for side in book.snapshot()[1:])
+    assert min(depths) < 25 < max(depths)
+
+
 def test_order_that_changes_price_or_side_goes_to_the_end_of_its_new_queue() -> None:
     exchange, book = ReferenceOrders("X"), FullBook()
     exchange.change([("Bids", "10", "a", "1"), ("Bids", "9", "b", "2")])
@@ -414,3 +493,67 @@ def test_recorded_excerpts_lack_levels_and_are_refused() -> None:
     frame = l1("SNAPSHOT", 907135, [["86476", "0.0115"]], [["86491", "0.0598"]], 915468303)
     with pytest.raises(ChecksumMismatchError):
         L1Book().apply(frame)
+
+
+# --- A long run -------------------------------------------------------------------------------------------------------
+class SlidingMarket:
+    """A market of 30 levels a side that rises by one tick with each frame: prices and order ids never come back."""
+
+    def __init__(self) -> None:
+        self.lowest = 1_000_000
+
+    def rows(self) -> tuple[Rows, Rows]:
+        bids = [(str(price), str(price % 7 + 1)) for price in range(self.lowest + 29, self.lowest - 1, -1)]
+        asks = [(str(price), str(price % 7 + 1)) for price in range(self.lowest + 30, self.lowest + 60)]
+        return bids, asks
+
+    def rise(self) -> tuple[Rows, Rows]:
+        bids_before, asks_before = self.rows()
+        self.lowest += 1
+        bids, asks = self.rows()
+        return [(bids_before[-1][0], "0"), bids[0]], [(asks_before[0][0], "0"), asks[-1]]
+
+    def l1(self, rows: tuple[Rows, Rows], kind: str) -> dict[str, Any]:
+        return l1(kind, self.lowest, *rows, documented_checksum(*self.rows()))
+
+    def full(self, rows: tuple[Rows, Rows], kind: str) -> dict[str, Any]:
+        bids, asks = (
+            [{"Price": price, "Orders": [{"orderId": f"{side}-{price}", "quantity": text}]} for price, text in levels]
+            for side, levels in zip(SIDES, rows, strict=True)
+        )
+        tokens = [
+            [(f"{side}-{price}", text) for price, text in levels]
+            for side, levels in zip(SIDES, self.rows(), strict=True)
+        ]
+        data = {"Bids": bids, "Asks": asks, "SequenceNumber": 4 * self.lowest, "Checksum": documented_checksum(*tokens)}
+        return {"type": f"FULL_ORDERBOOK_{'UPDATE' if kind == 'DIFF' else kind}", "data": data}
+
+    def aggregated(self, rows: tuple[Rows, Rows], kind: str) -> dict[str, Any]:
+        bids, asks = ([{"price": price, "quantity": text} for price, text in levels] for levels in self.rows())
+        data = {"Bids": bids, "Asks": asks, "SequenceNumber": self.lowest}
+        return {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": data}
+
+
+def fill_the_memory_of_prices() -> None:
+    prices = [{"price": str(price), "quantity": "1"} for price in range(2_000_000, 2_040_000)]
+    data = {"Bids": [], "Asks": prices, "SequenceNumber": 1}
+    AggregatedBook().apply({"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": data})
+
+
+@pytest.mark.parametrize("feed", BookFeed)
+def test_memory_of_a_long_run_is_flat(feed: BookFeed) -> None:
+    market, book = SlidingMarket(), feed.new_book()
+    frame_of = getattr(market, feed)
+
+    def blocks_after(frames: int) -> int:
+        for _ in range(frames):
+            assert book.apply(frame_of(market.rise(), "DIFF")) is not None
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    fill_the_memory_of_prices()
+    book.apply(frame_of(market.rows(), "SNAPSHOT"))
+    settled = blocks_after(200)
+    assert blocks_after(4000) < settled + 400
+    best_bids, _ = market.rows()
+    assert book.snapshot().bids[0] == tuple(map(float, best_bids[0]))
