@@ -4,23 +4,45 @@ import asyncio
 from decimal import Decimal
 from math import inf
 
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed, VerifiedBook
 
-# A book that took this many frames without fault has recovered: its next mismatch is the first in a row again.
-_FRAMES_TO_RECOVER = 10
 _RECENT_TRADES = 256
+
+
+class GrowingPause:
+    """A pause between attempts, doubling from ``first`` to ``longest`` seconds; a long calm starts it anew."""
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._times = 0
+        self._ends_at = -inf
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether the next attempt may be made; True before the first pause."""
+        return now >= self._ends_at
+
+    def begin(self, now: float) -> None:
+        """Start the next pause."""
+        if now - self._ends_at > self._longest:
+            self._times = 0
+        self._times += 1
+        self._ends_at = now + back_off(self._times, self._first, self._longest)
 
 
 class TrackedPair:
     """A trading pair across connections; times are the event loop's.
 
     ``ready`` is set while the serving connection proves the book, ``answered`` once VALR has sent or refused it.
-    ``alive_at`` is when the book was last known to be the exchange's; ``emptied`` says that it was too long ago.
+    At ``expires_at`` the book that Hummingbot shows is taken out of use; ``emptied`` says that this was done.
+    ``on_trial`` marks the return to a feed that was given up, until its first snapshot.
     """
 
-    def __init__(self, trading_pair: str, feed: BookFeed) -> None:
+    def __init__(self, trading_pair: str, feed: BookFeed, timing: MarketTiming) -> None:
         self.trading_pair = trading_pair
         self.symbol = ""
         self.feed = feed
@@ -28,11 +50,16 @@ class TrackedPair:
         self.answered = asyncio.Event()
         self.refusal = ""
         self.update_id = 0
-        self.mismatches = 0
-        self.alive_at = -inf
+        self.expires_at = inf
         self.emptied = False
+        self.on_trial = False
         self.last_trade_price: Decimal | None = None
-        self._frames_since_mismatch = 0
+        self.before_better_feed = GrowingPause(timing.feed_retry, timing.feed_retry_max)
+        self.before_new_connection = GrowingPause(timing.renewal_pause, timing.renewal_pause_max)
+        self.before_stall_alarm = GrowingPause(timing.stall_pause, timing.stall_pause_max)
+        self._mismatch_memory = timing.mismatch_memory
+        self._mismatches = 0
+        self._mismatch_at = -inf
         self._recent_trades: dict[str, None] = {}
 
     @property
@@ -40,18 +67,23 @@ class TrackedPair:
         """The channel that the pair's book comes from."""
         return Channel(self.feed.event, self.symbol)
 
-    def count_mismatch(self) -> int:
-        """Return how many mismatches in a row this one makes."""
-        self._frames_since_mismatch = 0
-        self.mismatches += 1
-        return self.mismatches
+    @property
+    def trade_channel(self) -> Channel:
+        """The channel that the pair's public trades come from."""
+        return Channel(CONSTANTS.NEW_TRADE, self.symbol)
 
-    def count_good_frame(self) -> None:
-        """Forget the mismatches once enough frames have fitted since the last."""
-        if self.mismatches:
-            self._frames_since_mismatch += 1
-            if self._frames_since_mismatch >= _FRAMES_TO_RECOVER:
-                self.mismatches = 0
+    def count_mismatch(self, now: float) -> int:
+        """Return how many mismatches in a row this one makes; a calm between two ends the row."""
+        if now - self._mismatch_at > self._mismatch_memory:
+            self._mismatches = 0
+        self._mismatches += 1
+        self._mismatch_at = now
+        return self._mismatches
+
+    def change_feed(self, feed: BookFeed, *, on_trial: bool = False) -> None:
+        """Take the book from another feed, whose mismatches are counted from zero."""
+        self.feed, self.on_trial = feed, on_trial
+        self._mismatches = 0
 
     def is_new_trade(self, trade_id: str) -> bool:
         """Remember a trade; two connections overlap during a handover, and both report it."""
@@ -63,30 +95,76 @@ class TrackedPair:
         return True
 
 
-class BookLine:
-    """A pair's book on one connection.
+class Awaited:
+    """What a subscription has to bring, asked for again at ``due``, ever later, until it has come.
 
-    ``retry_at`` is the time to subscribe afresh if no snapshot has come by then, ``attempts`` how often that was done.
+    A ``refused`` subscription is left out of the lists until then: each list that names it brings another error.
     """
 
-    def __init__(self, pair: TrackedPair, retry_at: float) -> None:
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.attempts = 0
+        self.refused = False
+
+    @property
+    def has_come(self) -> bool:
+        """Whether nothing is waited for."""
+        return self.due == inf
+
+    def come(self) -> None:
+        """Wait for nothing any more."""
+        self.due, self.attempts, self.refused = inf, 0, False
+
+    def ask_again(self, now: float, timing: MarketTiming) -> None:
+        """Count an attempt; the pause before the next grows."""
+        self.attempts += 1
+        self.refused = False
+        self.due = now + back_off(self.attempts, timing.snapshot_patience, timing.refusal_retry)
+
+    def refuse(self, due: float) -> None:
+        """Keep off until ``due``."""
+        self.due, self.refused = due, True
+
+
+class BookLine:
+    """A pair's book and trades on one connection; times are the event loop's.
+
+    ``snapshot`` is awaited to prove the book, ``trades`` the confirmation of their subscription. ``heard_at`` is when
+    the last frame of the book came, ``traded_at`` the first public trade since then that the book does not show,
+    ``renewed_at`` the last time the book was asked for afresh.
+    """
+
+    def __init__(self, pair: TrackedPair, due: float) -> None:
         self.pair = pair
         self.channel = pair.book_channel
         self.book: VerifiedBook = pair.feed.new_book()
-        self.retry_at = retry_at
-        self.attempts = 0
+        self.snapshot = Awaited(due)
+        self.trades = Awaited(due)
+        self.trades_unreadable = False
+        self.heard_at = -inf
+        self.traded_at = inf
+        self.renewed_at = -inf
 
 
 class MarketSession:
-    """One connection and, by symbol, the books that live on it."""
+    """One connection and, by symbol, the books that live on it.
+
+    ``progress_at`` is when the last snapshot came that was waited for.
+    """
 
     socket: MarketSocket
 
-    def __init__(self) -> None:
+    def __init__(self, *, signed: bool) -> None:
         self.lines: dict[str, BookLine] = {}
+        self.signed = signed
         self.authenticated = False
+        self.progress_at = -inf
 
     def line(self, channel: Channel | None) -> BookLine | None:
-        """Return the line that ``channel`` feeds, if any."""
+        """Return the line whose book ``channel`` feeds, if any."""
         line = self.lines.get(channel.symbol) if channel else None
         return line if line and line.channel == channel else None
+
+    def trade_line(self, channel: Channel | None) -> BookLine | None:
+        """Return the line whose trades ``channel`` feeds, if any."""
+        return self.lines.get(channel.symbol) if channel and channel.event == CONSTANTS.NEW_TRADE else None

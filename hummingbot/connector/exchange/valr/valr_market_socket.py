@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,31 @@ class MarketTiming:
     ping_interval: float = CONSTANTS.SOCKET_PING_INTERVAL
     # A socket without a frame for this long is asked for a PONG: a quiet market and a dead socket look the same.
     quiet_probe: float = 3.0
-    silence_limit: float = CONSTANTS.SOCKET_SILENCE_LIMIT
+    # Three probes without an answer: the socket is dead, and its books have been out of use for a while.
+    silence_limit: float = 12.0
     # A book is emptied when this much time has passed since its socket last showed life.
     stale_book_limit: float = 6.0
+    # A book that is known to have changed without us is shown no longer than a fresh snapshot usually takes.
+    doubt_limit: float = 1.0
     snapshot_patience: float = 5.0
+    # Subscriptions change at most this often: doubts about many books share two frames.
+    subscription_spacing: float = 0.2
+    # Mismatches that follow each other within this time are in a row.
+    mismatch_memory: float = 60.0
+    # Pauses before a feed that was given up is tried again.
+    feed_retry: float = 600.0
+    feed_retry_max: float = 3600.0
+    # Pauses before a pair without a book may ask for another new connection.
+    renewal_pause: float = 120.0
+    renewal_pause_max: float = 3600.0
+    # A trade changes the book: its frame comes from shortly before the trade's to this long after it.
+    stall_lookback: float = 2.0
+    stall_patience: float = 3.0
+    stall_pause: float = 30.0
+    stall_pause_max: float = 3600.0
+    # Pauses before refused keys are tried again.
+    keys_retry: float = 600.0
+    keys_retry_max: float = 6 * 3600.0
     refusal_retry: float = 60.0
     waiting_warning: float = 30.0
     anonymous_lifetime: float = CONSTANTS.ANONYMOUS_SOCKET_LIFETIME
@@ -76,6 +98,7 @@ class MarketSocket:
         self._wanted: Subscriptions = {}
         self._sent: Subscriptions = {}
         self._afresh: set[Channel] = set()
+        self._left: Counter[Channel] = Counter()
         self._changed = asyncio.Event()
         self.task = self._loop.create_task(self._run())
 
@@ -92,6 +115,16 @@ class MarketSocket:
         self._wanted = wanted
         self._afresh.update(afresh)
         self._changed.set()
+
+    def note_joined(self, channel: Channel) -> None:
+        """Take note of a SUBSCRIBED frame: the exchange has followed all that was asked of the channel before."""
+        self._left.pop(channel, None)
+
+    def note_left(self, channel: Channel) -> bool:
+        """Take note of an UNSUBSCRIBED frame; tell whether it was asked for."""
+        asked = channel in self._left
+        self._left -= Counter({channel: 1})
+        return asked
 
     async def close(self) -> None:
         """Stop all work and close the connection, without waiting long for the other side."""
@@ -113,6 +146,7 @@ class MarketSocket:
                 group.create_task(self._read())
                 group.create_task(self._keep_subscribed())
                 group.create_task(self._keep_alive())
+                group.create_task(self._notice_silence())
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
 
@@ -136,6 +170,7 @@ class MarketSocket:
                 }
             )
             await self._send_lists(self._wanted)
+            await asyncio.sleep(self._timing.subscription_spacing)
 
     async def _send_lists(self, lists: Subscriptions) -> None:
         changed = {
@@ -143,9 +178,19 @@ class MarketSocket:
             for event in {**self._sent, **lists}
             if lists.get(event, []) != self._sent.get(event, [])
         }
+        for event in changed:
+            staying = set(lists.get(event, []))
+            self._left.update(Channel(event, name) for name in self._sent.get(event, []) if name not in staying)
         self._sent = lists
         if changed:
-            await self._assistant.send(WSJSONRequest(subscribe_frame(changed)))
+            await self._send(subscribe_frame(changed))
+
+    async def _send(self, frame: dict[str, Any]) -> None:
+        try:
+            await self._assistant.send(WSJSONRequest(frame))
+        except RuntimeError as error:
+            # Hummingbot's word for a connection that has just been closed.
+            raise ConnectionError(str(error)) from error
 
     async def _keep_alive(self) -> None:
         pinged_at = self.opened_at
@@ -153,9 +198,15 @@ class MarketSocket:
             await asyncio.sleep(self._timing.tick)
             now = self._loop.time()
             quiet = now - self.last_frame_at
-            if quiet >= self._timing.silence_limit:
-                raise ConnectionError(f"no frame for {quiet:.0f} s, not even a PONG")
             interval = self._timing.quiet_probe if quiet >= self._timing.quiet_probe else self._timing.ping_interval
             if now - pinged_at >= interval:
                 pinged_at = now
-                await self._assistant.send(WSJSONRequest(_PING))
+                await self._send(_PING)
+
+    async def _notice_silence(self) -> None:
+        # Apart from the pings: writing to a dead connection may wait for ever.
+        while True:
+            await asyncio.sleep(self._timing.tick)
+            quiet = self._loop.time() - self.last_frame_at
+            if quiet >= self._timing.silence_limit:
+                raise ConnectionError(f"no frame for {quiet:.0f} s, not even a PONG")

@@ -83,7 +83,8 @@ async def test_book_recovers_from_every_lost_or_wrong_frame(feed: str, caplog: p
         Fault(kind=FaultKind.BOOK_BAD_CHECKSUM, probability=0.01),
     )
     config = LoopbackConfig(port=0, market_pace=20, faults=faults)
-    async with LoopbackServer(config) as server, tracker_on(server, feed) as market:
+    timing = MarketTiming(mismatch_memory=0.0)
+    async with LoopbackServer(config) as server, tracker_on(server, feed, timing) as market:
         tracker, _ = market
         await until(lambda: len(texts(caplog, "dropped and asked for afresh")) >= 6, 30)
         server.faults.clear()

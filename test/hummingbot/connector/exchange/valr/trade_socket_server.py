@@ -48,6 +48,8 @@ class TradeSocketServer:
         self.deaf = False
         self._deafness_ends = asyncio.Event()
         self.withheld_snapshots: set[str] = set()
+        self.refused: set[tuple[str, str]] = set()
+        self.unheard: set[tuple[str, str]] = set()
         self.snapshots_sent: Counter[str] = Counter()
         self.corrupted: set[tuple[str, str]] = set()
         self.greeting: list[dict[str, Any]] = []
@@ -116,13 +118,15 @@ class TradeSocketServer:
 
     async def _subscribe(self, client: Client, event: str, symbols: list[str]) -> None:
         before = client.lists.get(event, [])
+        symbols = [symbol for symbol in symbols if (event, symbol) not in self.unheard]
+        valid = [symbol for symbol in symbols if symbol in self.levels and (event, symbol) not in self.refused]
         for symbol in symbols:
-            if symbol not in self.levels:
+            if symbol not in valid:
                 text = f"Channel {event}, pair {symbol} combination invalid"
                 await client.socket.send_json({"type": "ERROR", "message": text})
-        client.lists[event] = [symbol for symbol in symbols if symbol in self.levels]
+        client.lists[event] = valid
         for symbol in before:
-            if symbol not in symbols:
+            if symbol not in valid:
                 await client.socket.send_json({"type": "UNSUBSCRIBED", "message": f"{event}:{symbol}"})
         for symbol in client.lists[event]:
             if symbol not in before:
@@ -155,6 +159,12 @@ class TradeSocketServer:
         for client in list(self.clients):
             if symbol in client.lists.get(event, []):
                 await self._send(client, event, symbol, frame)
+
+    async def unsubscribe(self, event: str, symbol: str) -> None:
+        """Stop sending something to everybody, unasked."""
+        for client in list(self.clients):
+            client.lists[event].remove(symbol)
+            await client.socket.send_json({"type": "UNSUBSCRIBED", "message": f"{event}:{symbol}"})
 
     async def change(
         self,

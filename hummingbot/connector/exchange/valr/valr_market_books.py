@@ -1,0 +1,353 @@
+"""The books on the connections: subscribed to, proven frame by frame, doubted, and asked for again (valr-api.md 5)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any, Protocol
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_market_connections import MarketConnections
+from hummingbot.connector.exchange.valr.valr_market_messages import (
+    Channel,
+    PublicTrade,
+    parse_channel,
+    parse_refusal,
+    parse_trade,
+)
+from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookError, BookFeed
+
+MISMATCHES_BEFORE_FALLBACK = 3
+
+_BOOK_FRAMES = frozenset().union(*(feed.new_book().frame_types for feed in BookFeed))
+
+
+class MarketOutlet(Protocol):
+    """Who tracks pairs and takes what the books tell of them."""
+
+    def tracked_pairs(self) -> Iterable[TrackedPair]:
+        """Return the pairs to subscribe to, always in the same order."""
+
+    def publish(self, line: BookLine, change: BookChange) -> None:
+        """Take a proven change of a book."""
+
+    def publish_trade(self, pair: TrackedPair, trade: PublicTrade) -> None:
+        """Take a public trade that was not reported before."""
+
+    def refuse(self, pair: TrackedPair, reason: str) -> None:
+        """Take note that a pair has no book for now."""
+
+
+class MarketBooks:
+    """Reads the frames of every connection, and sees to it that each tracked pair has a proven book on each.
+
+    The whole list of pairs is sent with every change, since it replaces the one before; one pair's book is renewed by
+    leaving it out once, so the others miss nothing.
+
+    :param feed: the configured one; a pair that had to leave it returns after a while
+    """
+
+    def __init__(
+        self,
+        outlet: MarketOutlet,
+        connections: MarketConnections,
+        feed: BookFeed,
+        timing: MarketTiming,
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._outlet = outlet
+        self._connections = connections
+        self._feed = feed
+        self._timing = timing
+        self._logger = logger
+        self._unknown_kinds: set[str] = set()
+
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # --- Subscriptions ------------------------------------------------------------------------------------------------
+    def subscribe_all(self) -> None:
+        """Let every connection carry what is tracked now."""
+        for session in self._connections.sessions:
+            self.subscribe(session)
+
+    def subscribe(self, session: MarketSession, afresh: Iterable[Channel] = ()) -> None:
+        """Let the connection carry what is tracked now; the channels of ``afresh`` are left and joined again."""
+        due = self._now + self._timing.snapshot_patience
+        renewed = set(afresh)
+        wanted: dict[str, list[str]] = {}
+        lines: dict[str, BookLine] = {}
+        for pair in self._outlet.tracked_pairs():
+            line = lines[pair.symbol] = self._line(session, pair, due, renewed)
+            if not line.snapshot.refused:
+                wanted.setdefault(line.channel.event, []).append(pair.symbol)
+            if not line.trades.refused:
+                wanted.setdefault(CONSTANTS.NEW_TRADE, []).append(pair.symbol)
+        session.lines = lines
+        session.socket.subscribe(wanted, renewed)
+
+    def _line(self, session: MarketSession, pair: TrackedPair, due: float, renewed: set[Channel]) -> BookLine:
+        """Return the pair's line; what a new one has to join for certain is added to ``renewed``."""
+        known = session.lines.get(pair.symbol)
+        if known is not None and known.pair is pair and known.channel == pair.book_channel:
+            return known
+        line = BookLine(pair, due)
+        renewed.add(line.channel)
+        if known is not None and known.pair is pair:
+            line.trades = known.trades
+        else:
+            renewed.add(pair.trade_channel)
+        return line
+
+    def _renew(self, session: MarketSession, lines: Iterable[BookLine]) -> None:
+        """Ask for fresh snapshots, and again after a growing pause if none come."""
+        now = self._now
+        for line in lines:
+            line.snapshot.ask_again(now, self._timing)
+            line.renewed_at = now
+        self.subscribe(session, [line.channel for line in lines])
+
+    def _lose(self, session: MarketSession, line: BookLine) -> None:
+        """Take a book for changed without us: Hummingbot sees the last proven one for a moment only."""
+        line.book.forget()
+        pair = line.pair
+        if session is self._connections.active and pair.ready.is_set():
+            pair.ready.clear()
+            pair.expires_at = min(pair.expires_at, self._now + self._timing.doubt_limit)
+
+    def _change_feed(self, pair: TrackedPair, feed: BookFeed, *, on_trial: bool = False) -> None:
+        pair.change_feed(feed, on_trial=on_trial)
+        pair.ready.clear()
+        self.subscribe_all()
+
+    def _fall_back(self, pair: TrackedPair, feed: BookFeed, reason: str) -> None:
+        pair.before_better_feed.begin(self._now)
+        self._logger().warning(
+            f"{pair.trading_pair}: the order book feed '{pair.feed}' {reason}; falling back to '{feed}'."
+        )
+        self._change_feed(pair, feed)
+
+    # --- Supervision --------------------------------------------------------------------------------------------------
+    def supervise(self) -> None:
+        """Ask again for what has not come, and doubt what stands still; to be called again and again."""
+        for session in list(self._connections.sessions):
+            self._ask_again(session)
+            self._doubt_stalled_books(session)
+        self._try_better_feeds()
+
+    def _ask_again(self, session: MarketSession) -> None:
+        """Ask again for what should have come; while other snapshots are coming in, the missing ones may be next."""
+        now = self._now
+        if now - session.progress_at < self._timing.snapshot_patience:
+            return
+        overdue = [line for line in session.lines.values() if line.snapshot.due <= now]
+        unconfirmed = [line for line in session.lines.values() if line.trades.due <= now]
+        for line in unconfirmed:
+            line.trades.ask_again(now, self._timing)
+        self._escalate(session, overdue)
+        # What fell back has another line by now.
+        overdue = [line for line in overdue if session.line(line.channel) is line]
+        if overdue or unconfirmed:
+            self._renew(session, overdue)
+            self.subscribe(session, [line.pair.trade_channel for line in unconfirmed])
+
+    def _escalate(self, session: MarketSession, lines: list[BookLine]) -> None:
+        """Go further where asking again was vain: to a new connection now and then, else to a simpler feed."""
+        vain: list[str] = []
+        for line in lines:
+            pair, fallback = line.pair, line.pair.feed.fallback
+            if line.snapshot.refused:
+                # Once in a while a refused pair is asked for as it was configured.
+                if not pair.ready.is_set():
+                    self._change_feed(pair, self._feed)
+            elif pair.on_trial and fallback:
+                self._fall_back(pair, fallback, "brings nothing yet")
+            elif not line.snapshot.attempts or session is not self._connections.active:
+                continue
+            elif pair.before_new_connection.is_over(self._now):
+                pair.before_new_connection.begin(self._now)
+                vain.append(pair.trading_pair)
+            elif fallback and line.trades.has_come:
+                # The exchange answers subscriptions of the pair: it is the feed that has nothing.
+                self._fall_back(pair, fallback, "brings nothing")
+        if vain:
+            self._logger().warning(f"No order book comes of {', '.join(vain)}: a new connection is made.")
+            self._connections.renew()
+
+    def _doubt_stalled_books(self, session: MarketSession) -> None:
+        """Ask afresh for books that have not moved though the pair was traded."""
+        now = self._now
+        for line in list(session.lines.values()):
+            if line.traded_at == inf:
+                continue
+            if line.heard_at >= line.traded_at - self._timing.stall_lookback or not line.book.verified:
+                line.traded_at = inf
+            elif now - line.traded_at >= self._timing.stall_patience:
+                line.traded_at = inf
+                if line.pair.before_stall_alarm.is_over(now):
+                    line.pair.before_stall_alarm.begin(now)
+                    self._doubt(session, line, "a public trade does not show in it")
+
+    def _doubt(self, session: MarketSession, line: BookLine, reason: str) -> None:
+        self._logger().warning(f"{line.pair.trading_pair}: the order book is dropped and asked for afresh ({reason}).")
+        self._lose(session, line)
+        self._renew(session, [line])
+
+    def _try_better_feeds(self) -> None:
+        """Return to the configured feed of pairs that have done without it for long enough."""
+        for pair in self._outlet.tracked_pairs():
+            if pair.feed is not self._feed and pair.ready.is_set() and pair.before_better_feed.is_over(self._now):
+                self._logger().info(f"{pair.trading_pair}: the order book feed '{self._feed}' is tried again.")
+                self._change_feed(pair, self._feed, on_trial=True)
+
+    # --- Frames -------------------------------------------------------------------------------------------------------
+    def on_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
+        """Take a frame from any connection.
+
+        :raises ConnectionError: the connection is of no use any more
+        """
+        kind = str(frame.get("type"))
+        if kind in _BOOK_FRAMES:
+            self._on_book_frame(session, kind, frame)
+        elif kind == CONSTANTS.NEW_TRADE:
+            self._on_trade_frame(session, frame)
+        else:
+            self._on_control_frame(session, kind, frame.get("message"))
+
+    def _on_book_frame(self, session: MarketSession, kind: str, frame: dict[str, Any]) -> None:
+        line = session.lines.get(str(frame.get("ps") or frame.get("currencyPairSymbol")))
+        if line is None or kind not in line.book.frame_types:
+            return
+        line.heard_at = session.socket.last_frame_at
+        try:
+            change = line.book.apply(frame)
+        except BookError as error:
+            self._on_mismatch(session, line, error)
+            return
+        if change is None:
+            return
+        if change.is_snapshot and not line.snapshot.has_come:
+            line.snapshot.come()
+            session.progress_at = line.heard_at
+        if session is self._connections.active:
+            self._outlet.publish(line, change)
+
+    def _on_mismatch(self, session: MarketSession, line: BookLine, error: BookError) -> None:
+        pair, fallback = line.pair, line.pair.feed.fallback
+        self._lose(session, line)
+        if fallback is None:
+            # Each frame of the simplest feed is a whole book: the next good one ends the matter.
+            if line.snapshot.has_come:
+                line.snapshot.due = self._now + self._timing.snapshot_patience
+                self._logger().warning(
+                    f"{pair.trading_pair}: the order book is out of use until the next frame ({error})."
+                )
+            return
+        in_a_row = pair.count_mismatch(self._now)
+        if in_a_row >= MISMATCHES_BEFORE_FALLBACK:
+            self._fall_back(pair, fallback, f"was wrong {in_a_row} times in a row ({error})")
+        else:
+            self._doubt(session, line, str(error))
+
+    def _on_trade_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
+        line = session.lines.get(str(frame.get("currencyPairSymbol")))
+        if line is None:
+            return
+        now = session.socket.last_frame_at
+        if line.traded_at == inf and line.heard_at < now - self._timing.stall_lookback:
+            line.traded_at = now
+        pair = line.pair
+        try:
+            trade = parse_trade(frame)
+        except ValueError as error:
+            if not line.trades_unreadable:
+                line.trades_unreadable = True
+                self._logger().warning(f"{pair.trading_pair}: a public trade was left out: {error}")
+            return
+        line.trades_unreadable = False
+        if pair.is_new_trade(trade.trade_id):
+            self._outlet.publish_trade(pair, trade)
+
+    def _on_control_frame(self, session: MarketSession, kind: str, message: Any) -> None:
+        """Take what is neither book nor trade.
+
+        :raises ConnectionError: the connection is of no use any more
+        """
+        if kind == CONSTANTS.ERROR:
+            self._on_error(session, message)
+        elif kind == CONSTANTS.AUTHENTICATED:
+            session.authenticated = True
+        elif kind == CONSTANTS.UNAUTHORIZED:
+            self._give_up_keys()
+        elif kind == CONSTANTS.SUBSCRIBED:
+            self._on_subscribed(session, parse_channel(message))
+        elif kind == CONSTANTS.UNSUBSCRIBED:
+            self._on_unsubscribed(session, parse_channel(message))
+        elif kind == CONSTANTS.PONG and message == CONSTANTS.NO_SUBSCRIPTIONS:
+            if any(line.book.verified for line in session.lines.values()):
+                raise ConnectionError("VALR has lost the subscriptions")
+        elif kind != CONSTANTS.PONG and kind not in self._unknown_kinds:
+            self._unknown_kinds.add(kind)
+            self._logger().warning(f"Frames of type '{kind}' on the market data socket are not understood.")
+
+    def _on_error(self, session: MarketSession, message: Any) -> None:
+        channel = parse_refusal(message)
+        line, trade_line = session.line(channel), session.trade_line(channel)
+        if line is not None:
+            self._on_refused_book(session, line, f"VALR refuses it: {message}")
+        elif trade_line is not None:
+            if not trade_line.trades.refused:
+                self._logger().warning(
+                    f"{trade_line.pair.trading_pair}: no public trades. VALR refuses them: {message}"
+                )
+            trade_line.trades.refuse(self._now + self._timing.refusal_retry)
+            self.subscribe(session)
+        else:
+            self._logger().warning(f"VALR reports on the market data socket: {message}")
+            proven = session.authenticated or session.progress_at > -inf
+            if channel is None and session.signed and not proven:
+                # A refused signature may show as the socket's first frame (valr-api.md 2.2).
+                self._give_up_keys()
+
+    def _give_up_keys(self) -> None:
+        self._connections.note_refused_keys()
+        raise ConnectionError("VALR refuses the keys")
+
+    def _on_refused_book(self, session: MarketSession, line: BookLine, reason: str) -> None:
+        """Try the simpler feeds, whatever the reason: VALR's words for an unknown feed and an unknown pair are one."""
+        self._lose(session, line)
+        fallback, serving = line.pair.feed.fallback, session is self._connections.active
+        if fallback and serving:
+            line.pair.before_better_feed.begin(self._now)
+            self._change_feed(line.pair, fallback)
+            return
+        line.snapshot.refuse(self._now + self._timing.refusal_retry)
+        if serving:
+            self._outlet.refuse(line.pair, reason)
+        self.subscribe(session)
+
+    def _on_subscribed(self, session: MarketSession, channel: Channel | None) -> None:
+        if channel is not None:
+            session.socket.note_joined(channel)
+        line = session.trade_line(channel)
+        if line is not None:
+            line.trades.come()
+
+    def _on_unsubscribed(self, session: MarketSession, channel: Channel | None) -> None:
+        """Ask again for what the exchange has stopped without being asked."""
+        asked = channel is not None and session.socket.note_left(channel)
+        line, trade_line = session.line(channel), session.trade_line(channel)
+        soon = self._now + self._timing.snapshot_patience
+        if trade_line is not None and not asked:
+            trade_line.trades.due = min(trade_line.trades.due, soon)
+        if line is None or not line.book.verified:
+            return
+        if asked or self._now - line.renewed_at < self._timing.snapshot_patience:
+            # A frame of the old subscription came in between, or VALR does it over and over.
+            self._lose(session, line)
+            line.snapshot.due = soon
+        else:
+            self._doubt(session, line, "VALR has stopped it")

@@ -1,0 +1,195 @@
+"""Keeps one connection to the trade socket serving: connects, signs, reconnects, and renews it without a gap."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import aiohttp
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_market_session import GrowingPause, MarketSession
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+from hummingbot.core.web_assistant.ws_assistant import WSAssistant
+
+
+class MarketReader(Protocol):
+    """Who uses the connections."""
+
+    async def prepare(self) -> None:
+        """Return when there is something to subscribe to."""
+
+    def on_open(self, session: MarketSession) -> None:
+        """Subscribe on a new connection."""
+
+    def on_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
+        """Take a frame from any connection.
+
+        :raises ConnectionError: the connection is of no use any more
+        """
+
+    def on_serve(self, session: MarketSession) -> None:
+        """Go on with a connection that has taken over from another."""
+
+    def on_lost(self) -> None:
+        """Take note that no connection serves any more."""
+
+
+class MarketConnections:
+    """The connection that serves, ``active``, and during a handover its successor: both are ``sessions``.
+
+    Handshakes are signed when there are keys, since VALR ends anonymous sockets after 15 minutes. Refused keys are
+    tried again at a later connection.
+    """
+
+    def __init__(
+        self,
+        reader: MarketReader,
+        api_factory: WebAssistantsFactory,
+        endpoints: Endpoints,
+        auth: ValrAuth,
+        timing: MarketTiming,
+        logger: Callable[[], logging.Logger],
+    ) -> None:
+        self._reader = reader
+        self._api_factory = api_factory
+        self._endpoints = endpoints
+        self._auth = auth
+        self._timing = timing
+        self._logger = logger
+        self._before_keys = GrowingPause(timing.keys_retry, timing.keys_retry_max)
+        self._renewal_wanted = False
+        self._served_for = 0.0
+        self.sessions: list[MarketSession] = []
+        self.active: MarketSession | None = None
+
+    async def keep_streaming(self) -> None:
+        """Keep a connection serving until cancelled."""
+        delay = ReconnectDelay(self._timing)
+        while True:
+            self._served_for = 0.0
+            try:
+                await self._reader.prepare()
+                await self._stream()
+            except (OSError, aiohttp.ClientError) as error:
+                reason = f"{type(error).__name__}: {error}"
+            except Exception:  # noqa: BLE001  the task's outermost loop
+                self._logger().exception("Market data met an unexpected error.")
+                reason = "unexpected error"
+            pause = delay.after(self._served_for)
+            self._logger().warning(
+                f"The market data socket is down after {self._served_for:.0f} s ({reason}); "
+                f"next attempt in {pause:.1f} s."
+            )
+            await asyncio.sleep(pause)
+
+    def renew(self) -> None:
+        """Ask for a successor that takes over once it has every book that is live now."""
+        self._renewal_wanted = True
+
+    def note_refused_keys(self) -> None:
+        """Do without the keys for a while."""
+        self._before_keys.begin(asyncio.get_running_loop().time())
+        self._logger().warning("VALR refuses the keys on the market data socket; it is used without them for now.")
+
+    async def _stream(self) -> None:
+        """Serve from one connection, and from its successors, until the serving one is lost.
+
+        :raises OSError, aiohttp.ClientError: no connection could be made, or it was lost
+        """
+        self._renewal_wanted = False
+        self.active = await self._open()
+        try:
+            while True:
+                await asyncio.wait({self.active.socket.task}, timeout=self._timing.tick)
+                if self.active.socket.task.done():
+                    raise self.active.socket.failure()
+                if self._renewal_wanted or self._is_old(self.active):
+                    self._renewal_wanted = False
+                    await self._hand_over(self.active)
+        finally:
+            self._served_for = self.active.socket.age
+            await self._retire()
+
+    async def _open(self) -> MarketSession:
+        session = MarketSession(signed=self._auth.has_keys and self._before_keys.is_over(self._now))
+        assistant = await self._connected_assistant(session.signed)
+        session.socket = MarketSocket(assistant, self._timing, partial(self._reader.on_frame, session))
+        self.sessions.append(session)
+        self._reader.on_open(session)
+        self._logger().info(f"Market data socket connected ({'signed' if session.signed else 'anonymous'}).")
+        return session
+
+    async def _connected_assistant(self, signed: bool) -> WSAssistant:
+        headers = self._auth.handshake_headers(CONSTANTS.TRADE_SOCKET_PATH) if signed else {}
+        assistant = await self._api_factory.get_ws_assistant()
+        async with self._api_factory.throttler.execute_task(limit_id=CONSTANTS.SOCKET_CONNECT_LIMIT_ID):
+            try:
+                async with asyncio.timeout(self._timing.connect_deadline):
+                    # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
+                    await assistant.connect(
+                        ws_url=self._endpoints.socket(CONSTANTS.TRADE_SOCKET_PATH),
+                        ws_headers=headers,
+                        ping_timeout=None,
+                    )
+            except aiohttp.WSServerHandshakeError as error:
+                if signed and error.status in (401, 403):
+                    self.note_refused_keys()
+                raise
+        return assistant
+
+    @property
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _is_old(self, session: MarketSession) -> bool:
+        return not session.signed and session.socket.age >= self._timing.anonymous_lifetime
+
+    async def _hand_over(self, active: MarketSession) -> None:
+        """Bring a second connection up to date, let it serve, and close the first."""
+        try:
+            successor = await self._open()
+        except (OSError, aiohttp.ClientError) as error:
+            await self._postpone_handover(active, error)
+            return
+        tasks = {active.socket.task, successor.socket.task}
+        while not self._caught_up(successor) and successor.socket.age < self._timing.handover_patience:
+            done, _ = await asyncio.wait(tasks, timeout=self._timing.tick, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                break
+        failure = self._handover_failure(active, successor)
+        if failure:
+            await self._close(successor)
+            await self._postpone_handover(active, failure)
+            return
+        self.active = successor
+        self._reader.on_serve(successor)
+        await self._close(active)
+
+    def _handover_failure(self, active: MarketSession, successor: MarketSession) -> BaseException | None:
+        if successor.socket.task.done():
+            return successor.socket.failure()
+        # Time presses when the old connection ends anyhow; otherwise live books are not given up for a wish.
+        pressing = active.socket.task.done() or self._is_old(active)
+        return None if pressing or self._caught_up(successor) else ConnectionError("it brings fewer books")
+
+    async def _postpone_handover(self, active: MarketSession, error: BaseException) -> None:
+        self._logger().warning(f"The market data socket could not be renewed yet ({type(error).__name__}: {error}).")
+        await asyncio.wait({active.socket.task}, timeout=self._timing.reconnect_delay)
+
+    def _caught_up(self, successor: MarketSession) -> bool:
+        return all(line.book.verified for line in successor.lines.values() if line.pair.ready.is_set())
+
+    async def _close(self, session: MarketSession) -> None:
+        await session.socket.close()
+        self.sessions.remove(session)
+
+    async def _retire(self) -> None:
+        self.active = None
+        self._reader.on_lost()
+        for session in list(self.sessions):
+            await self._close(session)

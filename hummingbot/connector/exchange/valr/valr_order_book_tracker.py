@@ -1,0 +1,49 @@
+"""Hummingbot's order book and its tracker, fitted to a source that delivers every message once and in order."""
+
+import asyncio
+
+from hummingbot.core.data_type.order_book import OrderBook
+from hummingbot.core.data_type.order_book_message import OrderBookMessage
+from hummingbot.core.data_type.order_book_row import OrderBookRow
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+
+
+class SequencedOrderBook(OrderBook):
+    """Hummingbot's book, made to take every message once and in order.
+
+    The base class replays diffs that are older than a snapshot over it, and the tracker applies diffs that it saved
+    before the initial snapshot without looking at their ids.
+    """
+
+    def apply_diffs(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
+        """Apply a diff unless the book is as new already."""
+        if update_id > max(self.snapshot_uid, self.last_diff_uid):
+            super().apply_diffs(bids, asks, update_id)
+
+    def restore_from_snapshot_and_diffs(self, snapshot: OrderBookMessage, diffs: list[OrderBookMessage]) -> None:
+        """Take a snapshot unless the book is as new already; ``diffs`` newer than it follow."""
+        if snapshot.update_id > max(self.snapshot_uid, self.last_diff_uid):
+            self.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
+            for diff in diffs:
+                self.apply_diffs(diff.bids, diff.asks, diff.update_id)
+
+
+class PromptOrderBookTracker(OrderBookTracker):
+    """Hummingbot's tracker, ready as soon as every pair's snapshot has come.
+
+    The base class asks for one book after another with a second's pause, to spare exchanges whose snapshots are REST
+    calls: 205 pairs would be ready after three and a half minutes. Here all snapshots come by themselves.
+    """
+
+    async def _init_order_books(self) -> None:
+        trading_pairs = list(self._trading_pairs)
+        async with asyncio.TaskGroup() as group:
+            for trading_pair in trading_pairs:
+                group.create_task(self._init_order_book(trading_pair))
+        self.logger().info(f"Initialized the order books of {len(trading_pairs)} pairs.")
+        self._order_books_initialized.set()
+
+    async def _init_order_book(self, trading_pair: str) -> None:
+        self._order_books[trading_pair] = await self._initial_order_book_for_trading_pair(trading_pair)
+        self._tracking_message_queues[trading_pair] = asyncio.Queue()
+        self._tracking_tasks[trading_pair] = asyncio.create_task(self._track_single_book(trading_pair))
