@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, WSResponse
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
@@ -106,6 +107,37 @@ def private_rest_url(path_url: str, domain: str = CONSTANTS.DEFAULT_DOMAIN) -> s
     return public_rest_url(path_url, domain)
 
 
+def frame_decoder() -> Callable[[str], Any]:
+    """Return what decodes a socket's JSON: orjson where it is installed, which takes a third of the time."""
+    try:
+        import orjson
+    except ImportError:
+        return json.loads
+    return orjson.loads
+
+
+class ValrWSConnection(WSConnection):
+    """Hummingbot's socket connection with a short way for text frames, which nearly all are."""
+
+    _decode = staticmethod(frame_decoder())
+
+    async def _process_message(self, msg: aiohttp.WSMessage) -> aiohttp.WSMessage | None:
+        if msg.type is not aiohttp.WSMsgType.TEXT:
+            return await super()._process_message(msg)
+        self._update_last_recv_time(msg)
+        return msg
+
+    @classmethod
+    def _build_resp(cls, msg: aiohttp.WSMessage) -> WSResponse:
+        """Decode a text frame; one that is not JSON remains text, as in the base class."""
+        if msg.type is not aiohttp.WSMsgType.TEXT:
+            return WSConnection._build_resp(msg)
+        try:
+            return WSResponse(cls._decode(msg.data))
+        except json.JSONDecodeError:
+            return WSResponse(msg.data)
+
+
 class ValrConnectionsFactory(ConnectionsFactory):
     """The connections of one connector; REST and sockets apart, so that one can be closed without the other.
 
@@ -133,7 +165,7 @@ class ValrConnectionsFactory(ConnectionsFactory):
         self._forget_other_loops()
         if self._ws_independent_session is None:
             self._ws_independent_session = aiohttp.ClientSession()
-        return WSConnection(self._ws_independent_session)
+        return ValrWSConnection(self._ws_independent_session)
 
     async def _get_shared_client(self) -> aiohttp.ClientSession:
         self._forget_other_loops()
