@@ -419,7 +419,9 @@ def parse_open_orders(rows: Any) -> OpenOrders | Unreadable:
     """Return the open orders of a list; rows that cannot be read are counted and left out: absence proves nothing."""
     if not isinstance(rows, list):
         return Unreadable(kind=CONSTANTS.OPEN_ORDERS_UPDATE, problem="not a list")
-    orders = _readable(OrderReport, CONSTANTS.OPEN_ORDERS_UPDATE, rows)
+    # Rows of 2019 had no word: to be in the list is to be open.
+    worded = ({"status": "open", **row} if isinstance(row, Mapping) else row for row in rows)
+    orders = _readable(OrderReport, CONSTANTS.OPEN_ORDERS_UPDATE, worded)
     return OpenOrders(orders=orders, unreadable=len(rows) - len(orders))
 
 

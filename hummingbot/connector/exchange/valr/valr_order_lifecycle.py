@@ -592,7 +592,7 @@ class OrderLifecycle:
         if record.ended or (record.order_id and report.order_id != record.order_id):
             return []
         word = report.word
-        if word is OrderWord.UNKNOWN and report.status:
+        if word is OrderWord.UNKNOWN:
             return self._on_unknown_word(record, report, now, looked_up)
         stale = report.updated_at is not None and report.updated_at < record.updated_at
         if stale and word.is_terminal and not looked_up:

@@ -370,7 +370,9 @@ def test_the_open_order_row_of_2019() -> None:
         "currencyPair": {"symbol": "BTCZAR"},
     }
     assert parse_account_frame({"type": "OPEN_ORDERS_UPDATE", "data": [row]}) == OpenOrders(
-        orders=(report("o1", symbol="BTCZAR", price="100", original_quantity="2", remaining_quantity="0.5"),)
+        orders=(
+            report("o1", status="open", symbol="BTCZAR", price="100", original_quantity="2", remaining_quantity="0.5"),
+        )
     )
 
 

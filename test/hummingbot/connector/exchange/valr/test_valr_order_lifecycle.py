@@ -637,6 +637,22 @@ def test_the_summary_has_the_last_word_when_no_trade_explains_a_status() -> None
     assert desk.ends == [End.CANCELLED]
 
 
+@pytest.mark.parametrize("word", [{}, {"orderStatusType": None}, {"orderStatusType": " "}])
+def test_a_report_without_a_word_proves_nothing_and_is_looked_up(word: dict[str, Any]) -> None:
+    """It may be the very event that the order failed."""
+    desk = Desk()
+    desk.accept()
+    wordless = OrderReport.model_validate({"orderId": OID, "originalQuantity": "1", "remainingQuantity": "1", **word})
+    desk.event(wordless)
+    assert lookups(desk.after(0)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(wordless)
+    assert not any(isinstance(outcome, Progress) for outcome in desk.said)
+    assert lookups(desk.after(1)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(report("Failed"))
+    assert desk.ends == [End.FAILED]
+    assert not any(isinstance(outcome, Progress) for outcome in desk.said)
+
+
 def test_an_unfilled_remainder_unknown_is_asked_for() -> None:
     desk = Desk()
     desk.open()
