@@ -6,7 +6,7 @@ Market data frames are the order book's business (``valr_order_book``).
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -67,8 +67,12 @@ def format_number(number: Decimal) -> str:
 def parse_time(value: Any) -> float:
     """Return ISO-8601 text with 0 to 9 fraction digits as Unix seconds; text without a zone is UTC.
 
-    :raises ValueError: not such a text
+    Order books stamp in epoch milliseconds, the clock in seconds (valr-api.md 1.2): such numbers are taken, too.
+
+    :raises ValueError: not such a text or number
     """
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value if value < 1e11 else value / 1000
     if not isinstance(value, str):
@@ -81,16 +85,22 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _named(key: str) -> Callable[[Any], str]:
-    # Older messages, and one client's types, give an object where the text is expected.
-    return lambda value: _text(value.get(key) if isinstance(value, Mapping) else value)
+def _symbol(value: Any) -> str:
+    # Older messages give an object where the text is expected.
+    return _text(value.get("symbol") if isinstance(value, Mapping) else value)
+
+
+def _currency(value: Any) -> str:
+    # The socket's symbol for the rand is R, everybody's code for it is ZAR (valr-api.md 1.3).
+    code = _text(value.get("shortName") or value.get("symbol") if isinstance(value, Mapping) else value)
+    return "ZAR" if code == "R" else code
 
 
 Number = Annotated[Decimal, BeforeValidator(parse_number)]
 Time = Annotated[float, BeforeValidator(parse_time)]
 Text = Annotated[str, BeforeValidator(_text)]
-SymbolText = Annotated[str, BeforeValidator(_named("symbol"))]
-CurrencyText = Annotated[str, BeforeValidator(_named("shortName"))]
+SymbolText = Annotated[str, BeforeValidator(_symbol)]
+CurrencyText = Annotated[str, BeforeValidator(_currency)]
 Side = Annotated[str, BeforeValidator(lambda value: _text(value).lower())]
 
 
@@ -295,6 +305,7 @@ class CommandReply(Message):
     order_id: Text = Field(default="", validation_alias=AliasPath("data", "orderId"))
     client_order_id: Text = Field(default="", validation_alias=AliasPath("data", "customerOrderId"))
     requested: bool | None = Field(default=None, validation_alias=AliasPath("data", "requested"))
+    cancel_on_disconnect: bool | None = Field(default=None, validation_alias=AliasPath("data", "cancelOnDisconnect"))
     error: ApiError | None = None
 
     @property
@@ -551,8 +562,8 @@ def parse_market_summaries(rows: Any) -> tuple[MarketSummary, ...]:
     return _readable(MarketSummary, "market summary", _list(content, "market summary"))
 
 
-def parse_placed_order_id(content: Any) -> str:
-    """Return the order id of an accepted placement, ``""`` when the body names none."""
+def parse_answered_id(content: Any) -> str:
+    """Return the id in the answer to a placement or a v2 cancel, ``""`` when the body names none."""
     identifier = content.get("id") if isinstance(content, Mapping) else None
     return _text(identifier)
 

@@ -18,8 +18,8 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     CommandReply,
     Unreadable,
     format_number,
+    parse_answered_id,
     parse_command_reply,
-    parse_placed_order_id,
 )
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
@@ -259,7 +259,7 @@ class OrderEntry:
                 # Nothing else uses this id: the duplicate is this very order, so it is open.
                 raise ValrUnknownOutcomeError(str(error)) from error
             raise
-        order_id = parse_placed_order_id(content)
+        order_id = parse_answered_id(content)
         return Accepted(order_id, proof=bool(order_id))
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
@@ -283,14 +283,15 @@ class OrderEntry:
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
-        await self._request(
+        content = await self._request(
             RESTMethod.DELETE,
             CONSTANTS.CANCEL_ORDER_PATH,
             body=payload,
             limit_id=CONSTANTS.CANCEL_LIMIT_ID,
             deadline=ORDER_DEADLINE,
         )
-        return True
+        # A cancel that is done is answered with its order's id, one that is queued with nothing (valr-api.md 3.4).
+        return bool(parse_answered_id(content))
 
     def _usable_socket(self) -> SendFrame | None:
         return self._send if self._prefer_socket and not self._is_doubted else None
@@ -311,12 +312,11 @@ class OrderEntry:
         """
         if self._send is None:
             raise ValrNotSentError("the account socket is not ready")
-        await self._command(
-            CONSTANTS.CANCEL_ON_DISCONNECT,
-            f"disconnect{next(self._numbers)}",
-            {"cancelOnDisconnect": True},
-            self._send,
-        )
+        command = CONSTANTS.CANCEL_ON_DISCONNECT
+        payload = {"cancelOnDisconnect": True}
+        reply = await self._command(command, f"disconnect{next(self._numbers)}", payload, self._send)
+        if reply.cancel_on_disconnect is False:
+            raise ValrRefusedError(command, ApiError(message="cancelOnDisconnect: false"))
 
     async def _limited_command(
         self, limit_id: str, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: set[str]

@@ -32,6 +32,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     format_number,
     order_word,
     parse_account_frame,
+    parse_answered_id,
     parse_api_error,
     parse_balances,
     parse_command_reply,
@@ -43,7 +44,6 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_order_history,
     parse_order_report,
     parse_pair_rules,
-    parse_placed_order_id,
     parse_server_time,
     parse_symbols_with_book,
     parse_time,
@@ -316,7 +316,9 @@ FRAMES = {
         client_order_id="HBOTBDEUT63a99fef6df996c4b33822f47a9",
         requested=True,
     ),
-    "cmd-CANCEL_ON_DISCONNECT_UPDATE": CommandReply(kind="CANCEL_ON_DISCONNECT_UPDATE", command="CANCEL_ON_DISCONNECT"),
+    "cmd-CANCEL_ON_DISCONNECT_UPDATE": CommandReply(
+        kind="CANCEL_ON_DISCONNECT_UPDATE", command="CANCEL_ON_DISCONNECT", cancel_on_disconnect=True
+    ),
     "cmd-RATE_LIMIT_EXCEEDED": CommandReply(
         kind="RATE_LIMIT_EXCEEDED", command="PLACE_LIMIT_ORDER", client_msg_id="123456789abcd"
     ),
@@ -357,8 +359,20 @@ def test_older_layouts_with_objects_for_pairs_and_currencies() -> None:
     assert isinstance(trade, AccountTrade)
     assert trade.fee_currency == "ZAR"
 
+    balance = parse_account_frame(frame("ws-account-BALANCE_UPDATE", currency={"symbol": "BTC"}))
+    assert balance == FRAMES["ws-account-BALANCE_UPDATE"]
+
     balance = parse_account_frame(frame("ws-account-BALANCE_UPDATE", currency="BTC"))
     assert balance == FRAMES["ws-account-BALANCE_UPDATE"]
+
+
+@pytest.mark.parametrize("rand", ["ZAR", "R", {"symbol": "R", "shortName": "ZAR"}, {"symbol": "R"}])
+def test_the_rand_under_all_its_names(rand: Any) -> None:
+    fee = parse_account_frame(frame("ws-account-NEW_ACCOUNT_TRADE", feeCurrency=rand))
+    balance = parse_account_frame(frame("ws-account-BALANCE_UPDATE", currency=rand))
+    assert isinstance(fee, AccountTrade)
+    assert isinstance(balance, Balance)
+    assert (fee.fee_currency, balance.asset) == ("ZAR", "ZAR")
 
 
 def test_the_open_order_row_of_2019() -> None:
@@ -667,7 +681,7 @@ def test_no_content_ever_raises(content: Any) -> None:
     assert isinstance(parse_order_history(content), OrderReport | Unreadable | None)
     assert isinstance(parse_open_orders(content), OpenOrders | Unreadable)
     assert isinstance(parse_api_error(content), ApiError | None)
-    assert isinstance(parse_placed_order_id(content), str)
+    assert isinstance(parse_answered_id(content), str)
 
 
 # --- REST bodies ------------------------------------------------------------------------------------------------------
@@ -1002,14 +1016,15 @@ def test_an_error_of_which_nothing_is_known() -> None:
     ],
 )
 def test_the_id_of_a_placed_order(content: Any, identifier: str) -> None:
-    assert parse_placed_order_id(content) == identifier
+    assert parse_answered_id(content) == identifier
 
 
 def test_server_time() -> None:
     assert parse_server_time(sample("rest-public-time")) == pytest.approx(1750165361.280178, abs=1e-6)
-    assert parse_server_time({"epochTime": 1750165361}) == 1750165361.0
+    for epoch_time in (1750165361, "1750165361"):
+        assert parse_server_time({"epochTime": epoch_time}) == 1750165361.0
     assert parse_server_time({"epochTime": 1750165361, "time": None}) == 1750165361.0
-    for nothing in (None, [], {}, {"time": "now"}, {"epochTime": "1750165361"}):
+    for nothing in (None, [], {}, {"time": "now"}, {"epochTime": "soon"}):
         with pytest.raises(ValueError, match=r"time|isoformat"):
             parse_server_time(nothing)
 
@@ -1083,6 +1098,8 @@ def test_times_have_up_to_nine_fraction_digits(second: int, fraction: str, zone:
         ("2019-04-25T20:36:53.445", 1556224613.445),
         (1750165361, 1750165361.0),
         (1750165361280, 1750165361.28),
+        ("1750165361", 1750165361.0),
+        ("1750165361280", 1750165361.28),
     ],
 )
 def test_times(value: Any, seconds: float) -> None:

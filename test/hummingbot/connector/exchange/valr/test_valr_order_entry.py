@@ -622,6 +622,14 @@ async def test_a_cancel_over_rest_is_proof(order_id: str, target: dict[str, str]
     assert socket.sent == []
 
 
+@pytest.mark.parametrize("content", [None, {}, {"id": ""}])
+async def test_a_cancel_over_rest_whose_answer_names_no_order_is_taken_and_nothing_more(content: Any) -> None:
+    """So is a queued cancel answered: 202 and no body (valr-api.md 3.4)."""
+    rest = Rest()
+    rest.answers = [content]
+    assert await order_entry(rest).cancel("BTCZAR", "HBOTB1", ORDER_ID, over_rest=True) is False
+
+
 async def test_without_a_socket_a_cancel_goes_over_rest() -> None:
     rest = Rest()
     rest.answers = [{"id": ORDER_ID}]
@@ -704,6 +712,12 @@ async def test_cancel_on_disconnect_is_asked_for(named: bool) -> None:
     (frame,) = socket.sent
     assert (frame["type"], frame["payload"]) == ("CANCEL_ON_DISCONNECT", {"cancelOnDisconnect": True})
     assert socket.returned == []
+
+
+async def test_cancel_on_disconnect_that_stays_off_is_a_refusal() -> None:
+    entry, _ = over_socket(reply("CANCEL_ON_DISCONNECT_UPDATE", data={"cancelOnDisconnect": "false"}))
+    with pytest.raises(ValrRefusedError, match="cancelOnDisconnect: false"):
+        await entry.cancel_on_disconnect()
 
 
 async def test_cancel_on_disconnect_needs_the_socket() -> None:
