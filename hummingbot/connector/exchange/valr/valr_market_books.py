@@ -299,10 +299,8 @@ class MarketBooks:
         if line is not None:
             self._on_refused_book(session, line, f"VALR refuses it: {message}")
         elif trade_line is not None:
-            if not trade_line.trades.refused:
-                self._logger().warning(
-                    f"{trade_line.pair.trading_pair}: no public trades. VALR refuses them: {message}"
-                )
+            if not (trade_line.trades.refused or trade_line.trades.attempts):
+                self._logger().warning(f"{trade_line.pair.trading_pair}: no public trades. VALR refuses it: {message}")
             trade_line.trades.refuse(self._now + self._timing.refusal_retry)
             self.subscribe(session)
         else:

@@ -12,12 +12,13 @@ from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import V
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from valr_loopback.faults import Fault, FaultKind
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
-from .test_valr_api_order_book_data_source import QuickTracker, SymbolMap, texts
+from .test_valr_api_order_book_data_source import SymbolMap, texts
 from .trade_socket_server import until
 
 PAIRS = {"BTCZAR": "BTC-ZAR", "ETHZAR": "ETH-ZAR"}
@@ -36,7 +37,7 @@ async def tracker_on(
     async with build_api_factory(auth=auth) as api:
         endpoints = Endpoints(server.url, server.websocket_url)
         source = ValrAPIOrderBookDataSource(pairs, connector, api, endpoints, auth, book_feed=feed, timing=timing)
-        tracker = QuickTracker(data_source=source, trading_pairs=pairs)
+        tracker = PromptOrderBookTracker(data_source=source, trading_pairs=pairs)
         tracker.start()
         try:
             await until(lambda: tracker.ready, 10)

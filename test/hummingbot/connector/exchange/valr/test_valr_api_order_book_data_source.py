@@ -19,12 +19,11 @@ from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
-from hummingbot.connector.exchange.valr.valr_order_book_tracker import SequencedOrderBook
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
-from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.web_assistant.connections.data_types import WSResponse
 
 from .trade_socket_server import TradeSocketServer, until
@@ -67,21 +66,13 @@ class SymbolMap:
         return dict.fromkeys(trading_pairs, 7.0)
 
 
-class QuickTracker(OrderBookTracker):
-    """Hummingbot's tracker without its pause of a second between pairs."""
-
-    @staticmethod
-    async def _sleep(delay: float) -> None:
-        await asyncio.sleep(0)
-
-
 class World:
     """A server, a data source, and the tracker it feeds."""
 
     def __init__(self, server: TradeSocketServer, source: ValrAPIOrderBookDataSource, pairs: list[str]) -> None:
         self.server = server
         self.source = source
-        self.tracker = QuickTracker(data_source=source, trading_pairs=pairs)
+        self.tracker = PromptOrderBookTracker(data_source=source, trading_pairs=pairs)
 
     def book(self, trading_pair: str) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
         book = self.tracker.order_books[trading_pair]

@@ -51,7 +51,9 @@ class TradeSocketServer:
         self.refused: set[tuple[str, str]] = set()
         self.unheard: set[tuple[str, str]] = set()
         self.snapshots_sent: Counter[str] = Counter()
+        self.trades_sent: Counter[str] = Counter()
         self.corrupted: set[tuple[str, str]] = set()
+        self.stalled: set[str] = set()
         self.greeting: list[dict[str, Any]] = []
         self.handshake_status: Callable[[dict[str, str]], int] = lambda headers: 101
         self.base_url = ""
@@ -137,6 +139,7 @@ class TradeSocketServer:
     async def _send_snapshot(self, client: Client, event: str, symbol: str) -> None:
         if symbol in self.withheld_snapshots:
             return
+        self.stalled.discard(symbol)
         self.snapshots_sent[symbol] += 1
         if event == "OB_L1_DIFF":
             await self._send(client, event, symbol, self.levels[symbol].snapshot_frame())
@@ -176,7 +179,7 @@ class TradeSocketServer:
     ) -> None:
         """Change the book of ``symbol`` and tell the subscribers, unless the message is to be ``lost``."""
         frame = self.levels[symbol].diff_frame(bids or [], asks or [])
-        if not lost:
+        if not lost and symbol not in self.stalled:
             await self.publish("OB_L1_DIFF", symbol, frame)
             await self.publish("AGGREGATED_ORDERBOOK_UPDATE", symbol, self.levels[symbol].aggregated_frame())
 
@@ -193,6 +196,7 @@ class TradeSocketServer:
             "takerSide": "buy",
             **fields,
         }
+        self.trades_sent[symbol] += 1
         await self.publish("NEW_TRADE", symbol, {"type": "NEW_TRADE", "currencyPairSymbol": symbol, "data": data})
 
     def release_deaf_clients(self) -> None:
