@@ -613,6 +613,10 @@ class OrderLifecycle:
     def _on_unknown_word(self, record: OrderRecord, report: OrderReport, now: float, looked_up: bool) -> list[Outcome]:
         if looked_up:
             record.failed_checks += 1
+            cancel = record.cancel
+            if cancel is not None and cancel.is_overdue(now) and record.ending is None:
+                # It may be as live as before, and a cancel too many harms nobody.
+                self._cancel_again(record, now)
         record.check_by(now + _back_off(record.failed_checks))
         if report.status in self._unknown_words:
             return []

@@ -26,6 +26,10 @@ class WantedCancel:
     # From here on a lookup that shows the order live means that the cancel did not work.
     deadline: float = 0.0
 
+    def is_overdue(self, now: float) -> bool:
+        """Whether it was sent and proof of it should have come by now."""
+        return not self.sending and self.due is None and now >= self.deadline
+
 
 @dataclass
 class Ending:

@@ -653,6 +653,21 @@ def test_a_report_without_a_word_proves_nothing_and_is_looked_up(word: dict[str,
     assert not any(isinstance(outcome, Progress) for outcome in desk.said)
 
 
+def test_a_cancel_is_seen_to_although_lookups_speak_in_unknown_words() -> None:
+    desk = Desk()
+    desk.open()
+    desk.lifecycle.request_cancel(CID, desk.now)
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    for _ in range(60):
+        wishes = desk.after(0.5)
+        if lookups(wishes):
+            desk.looked_up(report("Pending"))
+        if cancels := [wish for wish in wishes if isinstance(wish, SendCancel)]:
+            break
+    assert cancels == [SendCancel(CID, OID, PAIR, over_rest=True)]
+    assert desk.ends == []
+
+
 def test_an_unfilled_remainder_unknown_is_asked_for() -> None:
     desk = Desk()
     desk.open()
