@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hummingbot
+from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_utils
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
@@ -20,6 +21,7 @@ from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import 
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
+from hummingbot.connector.exchange.valr.valr_clock import ValrClock
 from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot.connector.exchange.valr.valr_markets import Markets
 from hummingbot.connector.exchange.valr.valr_messages import (
@@ -35,6 +37,8 @@ from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Plac
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
+from hummingbot.connector.exchange.valr.valr_order_tracker import ValrOrderTracker
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
@@ -49,6 +53,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
 )
 from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -89,6 +94,7 @@ class ValrExchange(ExchangePyBase):
     """
 
     web_utils = web_utils
+    _throttler: AsyncThrottlerBase
     # With the stream the poll is a backstop; without it, the only eyes there are.
     SHORT_POLL_INTERVAL = 2.0
     LONG_POLL_INTERVAL = 10.0
@@ -252,6 +258,9 @@ class ValrExchange(ExchangePyBase):
 
     # --- Construction of the rooms ------------------------------------------------------------------------------------
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        # The base class has just made its own; this is its first hook after that.
+        self._time_synchronizer = ValrClock()
+        self._throttler = ValrThrottler(self.rate_limits_rules, self._throttler.limits_pct * 100)
         self._connections = ValrConnectionsFactory()
         factory = web_utils.build_api_factory(self._throttler, self._auth, self._connections)
         self._rest = ValrRestClient(factory, self._endpoints.rest_url, self._troubles)
@@ -271,6 +280,9 @@ class ValrExchange(ExchangePyBase):
             self.logger,
         )
         return factory
+
+    def _create_order_tracker(self) -> ClientOrderTracker:
+        return ValrOrderTracker(connector=self)
 
     def _create_order_book_data_source(self) -> OrderBookTrackerDataSource:
         return ValrAPIOrderBookDataSource(

@@ -12,8 +12,8 @@ from yarl import URL
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import ApiError, parse_api_error, parse_server_time
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
@@ -187,7 +187,7 @@ def build_api_factory(
 ) -> WebAssistantsFactory:
     """Return Hummingbot's assistants factory for VALR."""
     return WebAssistantsFactory(
-        throttler=throttler or AsyncThrottler(CONSTANTS.RATE_LIMITS),
+        throttler=throttler or ValrThrottler(CONSTANTS.RATE_LIMITS),
         auth=auth,
         connections_factory=connections or ValrConnectionsFactory(),
     )

@@ -15,9 +15,9 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 
 # A published vector (valr-api.md 2.3): this secret, at this time, signs GET /ws/account to this text.
 SECRET = "4961b74efac86b25cce8fbe4c9811c4c7a787b7a5996660afcc2e287ad864363"
@@ -140,7 +140,7 @@ class World:
         self.factory = build_api_factory(auth=self.auth)
         self.order_entry = OrderEntry(
             self._no_rest,
-            AsyncThrottler(CONSTANTS.RATE_LIMITS),
+            ValrThrottler(CONSTANTS.RATE_LIMITS),
             ConnectionTroubles(lambda: logging.getLogger("test")),
             prefer_socket=True,
         )

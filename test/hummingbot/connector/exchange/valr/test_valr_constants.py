@@ -3,7 +3,7 @@
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 
 LIMITS = {limit.limit_id: limit for limit in CONSTANTS.RATE_LIMITS}
 LIMIT_IDS = [
@@ -17,7 +17,7 @@ def test_ids_are_unique() -> None:
 
 @pytest.mark.parametrize("limit_id", LIMIT_IDS)
 async def test_every_limit_can_be_used(limit_id: str) -> None:
-    async with AsyncThrottler(CONSTANTS.RATE_LIMITS).execute_task(limit_id=limit_id):
+    async with ValrThrottler(CONSTANTS.RATE_LIMITS).execute_task(limit_id=limit_id):
         pass
 
 

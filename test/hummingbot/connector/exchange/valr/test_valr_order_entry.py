@@ -19,6 +19,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     Placement,
     is_cancel_not_found,
 )
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrNotSentError,
@@ -28,7 +29,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRequestError,
     ValrUnknownOutcomeError,
 )
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 LIMIT = Placement("HBOTB1", "BTCZAR", True, Decimal("0.0001"), Decimal("1200000"), post_only=True)
@@ -94,7 +94,7 @@ class Socket:
 
 def order_entry(rest: Rest | None = None, *, prefer_socket: bool = True) -> OrderEntry:
     troubles = ConnectionTroubles(lambda: logging.getLogger("test"))
-    return OrderEntry(rest or Rest(), AsyncThrottler(CONSTANTS.RATE_LIMITS), troubles, prefer_socket=prefer_socket)
+    return OrderEntry(rest or Rest(), ValrThrottler(CONSTANTS.RATE_LIMITS), troubles, prefer_socket=prefer_socket)
 
 
 def over_socket(answer: Answer | None = None) -> tuple[OrderEntry, Socket]:
