@@ -87,7 +87,7 @@ class Doors(MetaPathFinder):
             if spec is not None and getattr(spec, "_initializing", False):
                 _watch(spec, self._fill_if_loaded)
             else:
-                self._fill(module)
+                self._fill(name, module)
         if self._pending and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
@@ -95,15 +95,14 @@ class Doors(MetaPathFinder):
         # A module whose import failed is gone again, and may be imported once more.
         module = sys.modules.get(spec.name)
         if module is not None:
-            self._fill(module)
+            self._fill(spec.name, module)
 
-    def _fill(self, module: ModuleType) -> None:
-        fill = self._pending.pop(module.__name__, None)
+    def _fill(self, name: str, module: ModuleType) -> None:
+        fill = self._pending.pop(name)
         try:
-            if fill is not None:
-                fill(module)
+            fill(module)
         except Exception:  # inside an import of Hummingbot, which must not fail for us
-            logging.getLogger(__name__).exception(f"VALR could not be entered into {module.__name__}.")
+            logging.getLogger(__name__).exception(f"VALR could not be entered into {name}.")
         if not self._pending:
             # Not in place: another thread may be going through the list.
             sys.meta_path = [finder for finder in sys.meta_path if finder is not self]

@@ -190,6 +190,14 @@ ENTRIES = {
 }
 
 
+def python(*arguments: str, folder: Path, environment: dict[str, str]) -> str:
+    finished = subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=folder, capture_output=True, text=True, timeout=180
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_hummingbot_knows_valr_whatever_is_imported_first(
     entry: str, tmp_path: Path, offline_environment: dict[str, str]
@@ -199,16 +207,8 @@ def test_hummingbot_knows_valr_whatever_is_imported_first(
     settings.parent.mkdir()
     settings.write_text(CLIENT_CONFIGURATION)
     program = "\n".join((PREPARATION, ENTRIES[entry], LOAD_THE_CONFIGURATION, FACTS))
-    finished = subprocess.run(
-        [sys.executable, "-c", program],
-        env=offline_environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout.splitlines()[-1]) == {
+    printed = python("-c", program, folder=tmp_path, environment=offline_environment)
+    assert json.loads(printed.splitlines()[-1]) == {
         "source": "ValrRateSource",
         "loopback source": "ValrLoopbackRateSource",
         "sources": ["valr", "valr_loopback"],
@@ -224,16 +224,7 @@ def test_the_command_line_takes_valr_as_the_source_of_rates(
     """Takes seconds: it starts ``hbot`` twice."""
 
     def hbot(*arguments: str) -> str:
-        finished = subprocess.run(
-            [sys.executable, "-m", "hummingbot_valr.hbot", *arguments],
-            env=offline_environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert finished.returncode == 0, finished.stderr
-        return finished.stdout
+        return python("-m", "hummingbot_valr.hbot", *arguments, folder=tmp_path, environment=offline_environment)
 
     hbot("config", "rate_oracle_source.name", "valr")
     assert CLIENT_CONFIGURATION in (tmp_path / "conf" / "conf_client.yml").read_text()
