@@ -307,7 +307,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     def _take_stale_books_out_of_use(self) -> None:
         """Empty the books that have gone without proof for too long; bring back those that are proven again."""
-        now, active = self._now, self._connections.active
+        now, active = self._now, self._active
         for pair in self._pairs.values():
             line = self._active_line(pair)
             proven = active is not None and line is not None and line.book.verified
@@ -324,7 +324,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     async def _adopt_pairs(self) -> None:
         """Subscribe to pairs that joined Hummingbot's list by themselves, or whose symbol was not known before."""
         waiting = any(self._pair(trading_pair).symbol == "" for trading_pair in self._trading_pairs)
-        if waiting and self._connections.active and self._now >= self._resolve_at:
+        if waiting and self._active and self._now >= self._resolve_at:
             await self._resolve_symbols()
             self._books.subscribe_all()
 
@@ -334,8 +334,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return self._connections.active
 
     def _active_line(self, pair: TrackedPair) -> BookLine | None:
-        active = self._connections.active
-        return active.line(pair.book_channel) if active else None
+        return self._active.line(pair.book_channel) if self._active else None
 
     def publish(self, line: BookLine, change: BookChange) -> None:
         """Hand on a proven change of the serving connection's book."""

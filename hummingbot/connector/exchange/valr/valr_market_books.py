@@ -102,14 +102,6 @@ class MarketBooks:
             renewed.add(pair.trade_channel)
         return line
 
-    def _renew(self, session: MarketSession, lines: Iterable[BookLine]) -> None:
-        """Ask for fresh snapshots, and again after a growing pause if none come."""
-        now = self._now
-        for line in lines:
-            line.snapshot.ask_again(now, self._timing)
-            line.renewed_at = now
-        self.subscribe(session, [line.channel for line in lines])
-
     def _lose(self, session: MarketSession, line: BookLine) -> None:
         """Take a book for changed without us: Hummingbot sees the last proven one for a moment only."""
         line.book.forget()
@@ -150,9 +142,12 @@ class MarketBooks:
         self._escalate(session, overdue)
         # What fell back has another line by now.
         overdue = [line for line in overdue if session.line(line.channel) is line]
+        for line in overdue:
+            line.snapshot.ask_again(now, self._timing)
+            line.renewed_at = now
         if overdue or unconfirmed:
-            self._renew(session, overdue)
-            self.subscribe(session, [line.pair.trade_channel for line in unconfirmed])
+            channels = [line.channel for line in overdue] + [line.pair.trade_channel for line in unconfirmed]
+            self.subscribe(session, channels)
 
     def _escalate(self, session: MarketSession, lines: list[BookLine]) -> None:
         """Go further where asking again was vain: to a new connection now and then, else to a simpler feed."""
@@ -194,7 +189,9 @@ class MarketBooks:
     def _doubt(self, session: MarketSession, line: BookLine, reason: str) -> None:
         self._logger().warning(f"{line.pair.trading_pair}: the order book is dropped and asked for afresh ({reason}).")
         self._lose(session, line)
-        self._renew(session, [line])
+        line.snapshot.ask_again(self._now, self._timing)
+        line.renewed_at = self._now
+        session.socket.rejoin(line.channel)
 
     def _try_better_feeds(self) -> None:
         """Return to the configured feed of pairs that have done without it for long enough."""

@@ -32,7 +32,7 @@ class MarketTiming:
     doubt_limit: float = 1.0
     snapshot_patience: float = 5.0
     # Subscriptions change at most this often: doubts about many books share two frames.
-    subscription_spacing: float = 0.2
+    subscription_spacing: float = 0.1
     # Mismatches that follow each other within this time are in a row.
     mismatch_memory: float = 60.0
     # Pauses before a feed that was given up is tried again.
@@ -63,7 +63,7 @@ class MarketTiming:
 
 
 class ReconnectDelay:
-    """The pause before the next connection: short after a healthy one, then growing, always with jitter."""
+    """The pause before the next connection: short at first and after a healthy one, then growing; with jitter."""
 
     def __init__(self, timing: MarketTiming) -> None:
         self._timing = timing
@@ -73,9 +73,10 @@ class ReconnectDelay:
         """Return the pause after a connection that lived ``lifetime`` seconds, 0 when none was made."""
         if lifetime >= self._timing.healthy_lifetime:
             self._failures = 0
-            return self._timing.first_reconnect_delay * random.uniform(1.0, 2.0)
-        self._failures += 1
         delay = back_off(self._failures, self._timing.reconnect_delay, self._timing.reconnect_delay_max)
+        self._failures += 1
+        if not delay:
+            return self._timing.first_reconnect_delay * random.uniform(1.0, 2.0)
         return delay * random.uniform(1.0, 1.25)
 
 
@@ -114,6 +115,11 @@ class MarketSocket:
         """
         self._wanted = wanted
         self._afresh.update(afresh)
+        self._changed.set()
+
+    def rejoin(self, channel: Channel) -> None:
+        """Leave and join one channel, which brings a new snapshot; all else stays as it is."""
+        self._afresh.add(channel)
         self._changed.set()
 
     def note_joined(self, channel: Channel) -> None:

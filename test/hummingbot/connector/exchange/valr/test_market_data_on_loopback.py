@@ -93,6 +93,22 @@ async def test_book_recovers_from_every_lost_or_wrong_frame(feed: str, caplog: p
             await until(lambda: equal(server, tracker, symbol), 10)  # noqa: B023
 
 
+@pytest.mark.parametrize("feed", ["l1", "full", "aggregated"])
+async def test_stalled_book_is_found_by_the_trades(feed: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    timing = MarketTiming(stall_lookback=0.5, stall_patience=0.6, tick=0.02)
+    config = LoopbackConfig(port=0, market_pace=20)
+    async with LoopbackServer(config) as server, tracker_on(server, feed, timing) as market:
+        tracker, _ = market
+        server.faults.add(Fault(kind=FaultKind.BOOK_STALLED, pair="BTCZAR", times=1))
+        await until(
+            lambda: texts(caplog, "BTC-ZAR: the order book is dropped and asked for afresh (a public trade"), 20
+        )
+        for symbol in PAIRS:
+            await until(lambda: equal(server, tracker, symbol), 10)  # noqa: B023
+        assert not texts(caplog, "ETH-ZAR")
+
+
 async def test_feed_that_always_lies_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     faults = (Fault(kind=FaultKind.BOOK_BAD_CHECKSUM),)
     config = LoopbackConfig(port=0, market_pace=20, faults=faults)

@@ -768,6 +768,8 @@ def test_book_takes_newer_messages_only() -> None:
 
 def test_reconnects_soon_after_a_healthy_connection_and_ever_later_after_failures() -> None:
     delay = ReconnectDelay(MarketTiming())
+    assert 0.5 <= delay.after(0.0) <= 1.0
+    assert 5.0 <= delay.after(0.0) <= 6.25
     assert 0.5 <= delay.after(900.0) <= 1.0
     for expected in (5.0, 10.0, 10.0, 10.0):
         assert expected <= delay.after(0.0) <= expected * 1.25

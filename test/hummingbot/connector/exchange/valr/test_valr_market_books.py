@@ -419,6 +419,28 @@ async def test_troubles_and_changes_of_pairs_during_handovers_cost_nobody_else_a
         assert not texts(caplog, "ETH-ZAR: the") + texts(caplog, "socket is down")
 
 
+@pytest.mark.parametrize("refused", ["at once", "after a retry"])
+async def test_pair_that_the_successor_refuses_is_served_until_the_old_socket_ends(refused: str) -> None:
+    timing = replace(SHORT_LIVED, refusal_retry=60.0 if refused == "at once" else 0.1)
+    async with world("BTC-ZAR", "ETH-ZAR", timing=timing) as place:
+        await place.started()
+        place.server.refused |= {(feed.event, "BTCZAR") for feed in BookFeed}
+        async with busy(place, "BTCZAR", "ETHZAR"):
+            await until(lambda: len(place.server.clients) == 2)
+            successor = place.server.clients[1]
+            await until(lambda: any(lists[L1] == ["ETHZAR"] for lists in successor.subscribe_frames if L1 in lists))
+            if refused == "after a retry":
+                await until(lambda: any(L1 in lists for lists in successor.subscribe_frames[2:]))
+            assert place.source.has_live_book("BTC-ZAR")
+            assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+            await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+            assert place.source.has_live_book("ETH-ZAR")
+            place.server.refused.clear()
+            if refused == "after a retry":
+                await until(lambda: place.source.has_live_book("BTC-ZAR"))
+        await place.equals("ETH-ZAR")
+
+
 async def test_refused_keys_are_tried_again_at_a_later_connection(caplog: pytest.LogCaptureFixture) -> None:
     server = TradeSocketServer("BTCZAR")
     server.handshake_status = lambda headers: 401 if "X-VALR-API-KEY" in headers else 101

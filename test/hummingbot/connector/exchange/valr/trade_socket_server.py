@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -156,7 +157,9 @@ class TradeSocketServer:
                 frame["data"]["Checksum"] ^= 1
             else:
                 frame["data"]["Bids"][0]["price"] = "99999999"
-        await client.socket.send_json(frame)
+        # A connection may be on its way out.
+        with suppress(ConnectionResetError):
+            await client.socket.send_json(frame)
 
     async def publish(self, event: str, symbol: str, frame: dict[str, Any]) -> None:
         for client in list(self.clients):
