@@ -207,7 +207,6 @@ _OUTAGES = (
     ),
     _alone("read_only", order_entry="rest"),
     _alone("lookup_blind", delay=(5.0, 5.0)),
-    _alone("lookup_404"),
     _alone("clock_off", "five minutes ahead", offset=300),
     _alone("clock_off", "five minutes behind", offset=-300, order_entry="rest"),
     _alone("pair_inactive", pair="BTCZAR", ends_all=True),

@@ -33,6 +33,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_trading_fees,
 )
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
@@ -58,6 +59,7 @@ from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -128,7 +130,10 @@ class ValrExchange(ExchangePyBase):
         self._api_key = valr_api_key
         self._api_secret = valr_api_secret
         self._domain = domain
-        self._endpoints = Endpoints.for_domain(domain, valr_url)
+        # Hummingbot gives an instance without keys "" for each of them, the address too, and the whole map beside.
+        self._endpoints = Endpoints.for_domain(
+            domain, valr_url or getattr(connector_configuration, f"{domain}_url", None)
+        )
         self._trading_pairs = trading_pairs or []
         self._trading_required = trading_required
         self._warn = Warner(self.logger)
@@ -280,6 +285,10 @@ class ValrExchange(ExchangePyBase):
             self.logger,
         )
         return factory
+
+    def _set_order_book_tracker(self, order_book_tracker: OrderBookTracker) -> None:
+        """Take a tracker that does not pause for a second between the pairs."""
+        super()._set_order_book_tracker(PromptOrderBookTracker(self._orderbook_ds, self.trading_pairs, self.domain))
 
     def _create_order_tracker(self) -> ClientOrderTracker:
         return ValrOrderTracker(connector=self)

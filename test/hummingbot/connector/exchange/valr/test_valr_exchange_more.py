@@ -164,6 +164,17 @@ def test_hummingbot_builds_it_with_keys_and_options(settings: dict[str, Connecto
 
 
 @pytest.mark.usefixtures("idle_loop")
+@pytest.mark.parametrize("address", ["", None])
+def test_the_address_comes_from_the_configuration_where_hummingbot_blanks_it(address: str | None) -> None:
+    """Its provider of market data hands out "" for every connect key of an instance without keys."""
+    configuration = ValrLoopbackConfigMap(
+        valr_loopback_api_key=KEY, valr_loopback_api_secret=SECRET, valr_loopback_url="http://127.0.0.1:9"
+    )
+    exchange = ValrExchange(valr_url=address, domain="valr_loopback", connector_configuration=configuration)
+    assert exchange.endpoints.rest_url == "http://127.0.0.1:9"
+
+
+@pytest.mark.usefixtures("idle_loop")
 def test_a_keyword_wins_over_the_configuration() -> None:
     configuration = SimpleNamespace(order_entry="rest", book_feed="full", sub_account_id="1", cancel_on_disconnect=True)
     exchange = ValrExchange(
