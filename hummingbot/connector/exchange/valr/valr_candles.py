@@ -18,6 +18,7 @@ from hummingbot.connector.exchange.valr.valr_candle_series import MINUTE, Bucket
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, parse_channel, parse_refusal, parse_trade
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_messages import parse_time
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
@@ -26,7 +27,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRestClient,
     build_api_factory,
 )
-from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.network_iterator import NetworkStatus
@@ -43,7 +43,6 @@ INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "6h": 216
 _ROWS_LIMIT = 300
 _PAGE = _ROWS_LIMIT - 1
 _RATE_LIMITED_ATTEMPTS = 4
-_EVENTS = (CONSTANTS.NEW_TRADE_BUCKET, CONSTANTS.NEW_TRADE)
 _MOST_AHEAD = 86_400.0
 
 
@@ -51,7 +50,7 @@ class _Limits:
     """What all feeds of one exchange share: the rate limits where no connector lends its own, and what is said."""
 
     def __init__(self) -> None:
-        self.throttler = AsyncThrottler(CONSTANTS.RATE_LIMITS)
+        self.throttler = ValrThrottler(CONSTANTS.RATE_LIMITS)
         self.troubles = ConnectionTroubles(ValrSpotCandles.logger)
 
 
@@ -98,6 +97,7 @@ class ValrSpotCandles(CandlesBase):
         self._unknown_since: float | None = None
         self._filled = False
         self._lost_at: float | None = None
+        self._subscribed = False
         self._warned: set[str] = set()
 
     @classmethod
@@ -186,6 +186,12 @@ class ValrSpotCandles(CandlesBase):
         await super().stop_network()
         if task is not None:
             await asyncio.wait({task})
+
+    async def _resolve_exchange_symbol(self) -> str:
+        # A connector that has not started yet is not made to ask for its symbols: its start would cut that short.
+        if self._connector is not None and self._connector.trading_pair_symbol_map_ready():
+            return await super()._resolve_exchange_symbol()
+        return self.get_exchange_trading_pair(self._trading_pair)
 
     # --- History ------------------------------------------------------------------------------------------------------
     async def fetch_candles(
@@ -279,7 +285,7 @@ class ValrSpotCandles(CandlesBase):
             socket = await self._connect(factory)
             catching_up = asyncio.create_task(self._catch_up(rest, series))
             try:
-                socket.subscribe({event: [self._ex_trading_pair] for event in _EVENTS})
+                socket.subscribe({channel.event: [channel.symbol] for channel in self._channels})
                 while (lifetime := self._timing.anonymous_lifetime - socket.age) > 0:
                     period_ends = series.running + self.interval_in_seconds - self._now()
                     await asyncio.wait({socket.task}, timeout=max(0.0, min(lifetime, period_ends)))
@@ -300,7 +306,12 @@ class ValrSpotCandles(CandlesBase):
         ):
             # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
             await assistant.connect(ws_url=self.wss_url, ping_timeout=None)
+        self._subscribed = False
         return MarketSocket(assistant, self._timing, self._on_frame)
+
+    @property
+    def _channels(self) -> list[Channel]:
+        return [Channel(event, self._ex_trading_pair) for event in (CONSTANTS.NEW_TRADE_BUCKET, CONSTANTS.NEW_TRADE)]
 
     def _series_at(self, server_time: float) -> CandleSeries:
         """Set VALR's clock; return the series that goes on, or a new one if its time has not come yet."""
@@ -370,10 +381,13 @@ class ValrSpotCandles(CandlesBase):
             self._has_come(at)
             series.take_trade(trade, at)
             self._publish()
-        elif kind == CONSTANTS.SUBSCRIBED and parse_channel(frame.get("message")) == Channel(
-            CONSTANTS.NEW_TRADE, self._ex_trading_pair
-        ):
+        elif kind == CONSTANTS.SUBSCRIBED and parse_channel(frame.get("message")) in self._channels:
+            self._subscribed = True
             series.watch_trades(self._now())
+        elif kind == CONSTANTS.UNSUBSCRIBED and parse_channel(frame.get("message")) in self._channels:
+            raise ConnectionError("VALR has ended the subscription")
+        elif kind == CONSTANTS.PONG and self._subscribed and frame.get("message") == CONSTANTS.NO_SUBSCRIPTIONS:
+            raise ConnectionError("VALR has forgotten the subscription")
         elif kind == CONSTANTS.ERROR and (refused := parse_refusal(frame.get("message"))) is not None:
             self._warn(f"{self.name}: VALR refuses {refused.event} of {refused.symbol}.", f"refused {refused.event}")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bidict import bidict
 
 from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -311,6 +312,27 @@ async def test_a_gap_is_filled_after_the_socket_was_lost(interval: str) -> None:
             await eventually(lambda: venue.shows(feed))
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "PONG", "message": "NO_SUBSCRIPTIONS"},
+        {"type": "UNSUBSCRIBED", "message": "NEW_TRADE_BUCKET:BTCZAR"},
+        {"type": "UNSUBSCRIBED", "message": "NEW_TRADE:BTCZAR"},
+    ],
+)
+async def test_a_socket_that_has_lost_its_subscription_is_replaced(frame: dict[str, str]) -> None:
+    async with open_sparse_valr(T0 + 10) as valr:
+        valr.trade(T0 + 5, 10)
+        async with running("1m", 2) as feed:
+            await eventually(lambda: feed.ready and valr.subscribed)
+            await valr.say({"type": "PONG"})
+            await valr.say({"type": "UNSUBSCRIBED", "message": "NEW_TRADE:ETHZAR"})
+            valr.trade(T0 + 6, 12)
+            await valr.say(frame)
+            await eventually(lambda: feed.candles_df["close"].tolist() == [12])
+            assert len(valr.subscribed) == 2
+
+
 async def test_an_anonymous_socket_is_renewed_in_time(caplog: pytest.LogCaptureFixture) -> None:
     timing = MarketTiming(anonymous_lifetime=0.3)
     async with open_venue(anonymous_socket_seconds=0.5) as venue:
@@ -502,9 +524,12 @@ async def test_an_attached_feed_uses_the_address_the_symbols_and_the_limits_of_t
         feed = CandlesFactory.get_candle(config, connector=exchange)
         feed.start()
         await eventually(lambda: venue.shows(feed))
-        used = {log.rate_limit.limit_id for log in exchange.throttler._task_logs}
-        assert {CONSTANTS.CANDLES_LIMIT_ID, CONSTANTS.SOCKET_CONNECT_LIMIT_ID} <= used
-        assert await exchange.exchange_symbol_associated_to_pair(PAIR) == feed._ex_trading_pair
-        feed.stop()
+        assert exchange.throttler.used(CONSTANTS.CANDLES_LIMIT_ID) > 0
+        assert exchange.throttler.used(CONSTANTS.SOCKET_CONNECT_LIMIT_ID) == 1
+        assert exchange.throttler.used(CONSTANTS.PUBLIC_LIMIT_ID) == 0
         await feed.stop_network()
+        exchange._set_trading_pair_symbol_map(bidict({"XBTZAR": PAIR}))
+        await feed.initialize_exchange_data()
+        assert feed.candles_endpoint == "/v1/public/XBTZAR/buckets"
+        feed.stop()
         await exchange.stop_network()
