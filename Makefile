@@ -11,7 +11,7 @@ FAULT_SECONDS ?= 15
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults evidence demo lock clean
+.PHONY: help install check unit coverage test faults evidence bench-books demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
@@ -19,6 +19,7 @@ help:
 	@echo 'make test      style, types, all tests, coverage'
 	@echo 'make faults    the real strategy under every fault, against the ledger; ONLY="names" for some'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
+	@echo 'make bench-books  the market data way replayed: what a frame costs, and whether 205 pairs are held'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
 	@echo 'make clean     remove .venv and everything built'
 
@@ -50,6 +51,9 @@ faults: install
 
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py
+
+bench-books: install
+	$(PYTHON) benchmarks/market_data.py --json build/market_data.json
 
 demo: install
 	DEMO_SECONDS=$(DEMO_SECONDS) $(PYTHON) -m hummingbot_valr.demo

@@ -3,6 +3,7 @@
 import gc
 import json
 import sys
+import zlib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -405,6 +406,22 @@ def test_checksum_is_compared_whether_the_top_changed_or_not(deep_book: Any, cha
     data[field] ^= 1
     with pytest.raises(ChecksumMismatchError):
         book.apply(wrong)
+
+
+@deep_books
+@pytest.mark.parametrize(("changes", "computed"), [(([("60", "5")], []), 0), (([], [("101", "3")]), 1)])
+def test_checksum_is_computed_only_when_the_top_changed(
+    deep_book: Any, changes: tuple[Rows, Rows], computed: int
+) -> None:
+    book, frame_of = deep_book()
+    frame = frame_of(*changes)
+    called = []
+    sys.setprofile(lambda _, event, argument: called.append(argument) if event == "c_call" else None)
+    try:
+        book.apply(frame)
+    finally:
+        sys.setprofile(None)
+    assert called.count(zlib.crc32) == computed
 
 
 @deep_books

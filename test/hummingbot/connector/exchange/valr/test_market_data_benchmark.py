@@ -1,0 +1,88 @@
+"""The market data benchmark in its smallest form (some 6 s, most of it three processes starting), and what it shows.
+
+How quick the machine is says nothing here; how much work a frame makes does.
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from hummingbot.connector.exchange.valr.valr_order_book import BookFeed, VerifiedBook
+
+BENCHMARKS = Path(__file__).parents[5] / "benchmarks"
+
+
+@pytest.fixture
+def market_frames(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("market_frames")
+
+
+def test_smallest_form_measures_every_row(tmp_path: Path) -> None:
+    """It also compares all of Hummingbot's books with the recorded exchange's, and fails when one differs."""
+    figures = tmp_path / "figures.json"
+    command = [sys.executable, str(BENCHMARKS / "market_data.py"), "--quick", "--json", str(figures)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(figures.read_text())
+    assert {(row["feed"], row["pairs"], row["depth"]) for row in results["sizes"]} == {
+        *((feed, pairs, depth) for feed in ("l1", "full") for pairs in (1, 5) for depth in (25, 60)),
+        *(("aggregated", pairs, depth) for pairs in (1, 5) for depth in (25, 40)),
+    }
+    for row in results["sizes"]:
+        assert row["frames_per_second"] == pytest.approx(1e6 / row["checksum_on"]["us"])
+        assert (row["checksum_off"] is None) == (row["feed"] == "aggregated")
+    for row in results["stages"]:
+        assert 0 < row["decoder"]["us"] < row["whole"]["us"]
+    for row in results["verdicts"]:
+        assert row["updates_per_second"] == 100
+        assert ("p99_ms" in row) == row["way"].endswith(" paced")
+        assert f" {row['way']} " in done.stdout
+    assert len(results["verdicts"]) == 6 + 3 * 2
+
+
+@pytest.mark.parametrize("feed", ["l1", "full", "aggregated"])
+def test_recording_follows_from_its_seed(market_frames: ModuleType, feed: str) -> None:
+    first, again, other = (market_frames.record(feed, 2, 30, 2, 50, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first.batches != other.batches
+    frames = [json.loads(text) for batch in first.batches for text in batch]
+    trades = [frame for frame in frames if frame["type"] == "NEW_TRADE"]
+    assert len(trades) == len(frames) // (market_frames.BOOK_FRAMES_PER_TRADE + 1)
+
+
+def calls(action: Callable[[], None]) -> int:
+    """Count the function calls an action makes: a measure of work that no busy machine disturbs."""
+    count = 0
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("feed", ["l1", "full"])
+def test_work_of_an_update_does_not_grow_with_the_depth_of_the_book(market_frames: ModuleType, feed: str) -> None:
+    def work(depth: int) -> int:
+        recording = market_frames.record(feed, 1, depth, 1, 400)
+        book: VerifiedBook = BookFeed(feed).new_book()
+        book.apply(json.loads(recording.snapshots[0]))
+        frames = [json.loads(text) for text in recording.batches[0] if "NEW_TRADE" not in text]
+        count = calls(lambda: [book.apply(frame) for frame in frames] and None)
+        assert tuple(book.snapshot()[1:]) == recording.final_books[recording.symbols[0]]
+        return count
+
+    assert work(1500) < 1.1 * work(50)
