@@ -4,10 +4,12 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from bidict import bidict
 
 import hummingbot
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
@@ -23,7 +25,7 @@ from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
 from hummingbot.connector.exchange.valr.valr_clock import ValrClock
 from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
-from hummingbot.connector.exchange.valr.valr_markets import Markets
+from hummingbot.connector.exchange.valr.valr_markets import Markets, SharedCall
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountTrade,
     OrderWord,
@@ -138,6 +140,7 @@ class ValrExchange(ExchangePyBase):
         self._trading_required = trading_required
         self._warn = Warner(self.logger)
         self._markets = Markets(self._api_get, self._warn, self.logger)
+        self._symbol_map_call = SharedCall(self._initialize_trading_pair_symbol_map)
         self._is_started = False
         self._calls = 0
         self._read_only_watch: asyncio.Task[None] | None = None
@@ -726,6 +729,15 @@ class ValrExchange(ExchangePyBase):
             self.logger().error(
                 f"{trading_pair} is no longer tradable on VALR: new orders will be refused until it is active again."
             )
+
+    async def trading_pair_symbol_map(self) -> Mapping[str, str]:
+        """Return VALR's symbols with Hummingbot's names; empty when VALR does not tell them.
+
+        In the base class everybody who waits for them asks in turn when they cannot be had: a call for every pair.
+        """
+        if not self.trading_pair_symbol_map_ready():
+            await self._symbol_map_call.result()
+        return await super().trading_pair_symbol_map() if self.trading_pair_symbol_map_ready() else bidict()
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))

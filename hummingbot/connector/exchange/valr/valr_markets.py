@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,29 @@ MARKET_SUMMARY_LIFETIME = 30.0
 WIDEST_SPREAD = Decimal("0.2")
 
 
+class SharedCall[Answer]:
+    """A call that all share who ask for its answer while it runs: VALR takes 30 public calls a minute."""
+
+    def __init__(self, call: Callable[[], Coroutine[Any, Any, Answer]]) -> None:
+        self._call = call
+        self._task: asyncio.Task[Answer] | None = None
+        self._waiting = 0
+
+    async def result(self) -> Answer:
+        """Return the answer, or raise what the call raised; the call ends early when nobody waits for it any more."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._call())
+        task = self._task
+        self._waiting += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting and not task.done():
+                self._task = None
+                task.cancel()
+
+
 class Markets:
     """Asks VALR for its lists and reads them.
 
@@ -46,7 +69,8 @@ class Markets:
         self._own_symbols: dict[str, str] = {}
         self._summaries: dict[str, MarketSummary] = {}
         self._summaries_time = -math.inf
-        self._asking: asyncio.Task[None] | None = None
+        self._rows_call = SharedCall(self._ask_for_rows)
+        self._summaries_call = SharedCall(self._ask_for_summaries)
 
     async def tradable_rows(self) -> list[Any]:
         """Return the rows of the pairs that have an order book.
@@ -54,6 +78,9 @@ class Markets:
         :raises ValrRequestError: no answer
         :raises ValueError: an answer that is no list
         """
+        return await self._rows_call.result()
+
+    async def _ask_for_rows(self) -> list[Any]:
         rows = await self._get(path_url=CONSTANTS.PAIRS_PATH)
         if not isinstance(rows, list):
             raise ValueError("VALR's list of pairs is not a list")
@@ -101,10 +128,7 @@ class Markets:
         :raises ValueError: an answer that is none
         """
         if time.monotonic() - self._summaries_time > MARKET_SUMMARY_LIFETIME:
-            # Public calls are limited to 30 a minute: all who ask meanwhile, for whatever pair, wait for this one call.
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._ask_for_summaries())
-            await asyncio.shield(self._asking)
+            await self._summaries_call.result()
         return self._summaries
 
     async def _ask_for_summaries(self) -> None:

@@ -173,15 +173,15 @@ async def test_prices_of_many_pairs_are_one_call_however_they_are_asked_for(
     assert calls(valr) == {PAIRS: 1, ORDER_TYPES: 1, SUMMARY: 1}
 
 
-async def test_a_failure_is_shared_too_and_not_kept(valr: Valr, trading_pairs: list[str]) -> None:
+@pytest.mark.parametrize("path", [PAIRS, SUMMARY])
+async def test_a_failure_is_shared_too_and_not_kept(path: str, valr: Valr, trading_pairs: list[str]) -> None:
     exchange = reader(valr.url)
-    await exchange.all_trading_pairs()
-    good, valr.answers[SUMMARY] = valr.answers[SUMMARY], (500, {})
+    good, valr.answers[path] = valr.answers[path], (500, {})
     asked = (exchange._get_last_traded_price(trading_pair) for trading_pair in trading_pairs)
     results = await asyncio.gather(*asked, return_exceptions=True)
     assert all(isinstance(result, ValrRequestError) for result in results)
-    assert calls(valr)[SUMMARY] == 1
-    valr.answers[SUMMARY] = good
+    assert calls(valr)[path] == 1
+    valr.answers[path] = good
     assert await exchange._get_last_traded_price(trading_pairs[0]) == 7.0
 
 
@@ -202,6 +202,27 @@ async def test_one_who_gives_up_waiting_spoils_nothing_for_the_others(valr: Valr
     answered.set()
     assert await patient == 8.0
     assert calls(valr)[SUMMARY] == 1
+
+
+async def test_a_call_ends_when_nobody_waits_for_it_any_more(valr: Valr, trading_pairs: list[str]) -> None:
+    tasks = asyncio.all_tasks()
+    exchange = reader(valr.url)
+    await exchange.all_trading_pairs()
+    good, never = valr.answers[SUMMARY], asyncio.Event()
+
+    async def silent(_: object) -> None:
+        await never.wait()
+
+    valr.answers[SUMMARY] = silent
+    hasty = [asyncio.create_task(exchange._get_last_traded_price(trading_pairs[0])) for _ in range(2)]
+    await eventually(lambda: calls(valr)[SUMMARY] == 1)
+    for each in hasty:
+        each.cancel()
+    await asyncio.gather(*hasty, return_exceptions=True)
+    valr.answers[SUMMARY] = good
+    assert await exchange._get_last_traded_price(trading_pairs[0]) == 7.0
+    never.set()
+    await eventually(lambda: asyncio.all_tasks() <= tasks)
 
 
 async def test_the_order_book_tracker_asks_for_last_prices_of_all_quiet_pairs_at_once(
