@@ -118,9 +118,8 @@ def deliver(feed: str, frames: list[Frame], fault: Fault) -> Delivery | None:
     if fault.kind in _ON_THE_WAY:
         return _ON_THE_WAY[fault.kind](frames, position, 1 + fault.pick % 6)
     frame = frames[position]
-    content = json.loads(json.dumps(frame.content))
-    altered = _ALTERATIONS[fault.kind](feed, content, fault.pick, fault.how)
-    if altered is None or altered == frame.content:
+    altered = altered_content(feed, frame.content, fault)
+    if altered is None:
         return None
     arrived = [*frames[:position], frame._replace(content=altered), *frames[position + 1 :]]
     return Delivery(
@@ -131,6 +130,12 @@ def deliver(feed: str, frames: list[Frame], fault: Fault) -> Delivery | None:
         side_altered=fault.kind is FaultKind.SIDES_SWAPPED,
         text_altered=fault.kind in _OF_TEXT,
     )
+
+
+def altered_content(feed: str, content: Json, fault: Fault) -> Json | None:
+    """Return a frame's content with an alteration, None where it offers nothing to alter like this."""
+    altered = _ALTERATIONS[fault.kind](feed, json.loads(json.dumps(content)), fault.pick, fault.how)
+    return None if altered == content else altered
 
 
 # --- On the way -------------------------------------------------------------------------------------------------------

@@ -54,12 +54,15 @@ SEED = int(os.environ.get("BOOK_SEED", "0"))
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "checksum.json").read_text())
 
 
-def proven(stories_times: int = 1) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Run a property over its examples, the same ones each time."""
+def proven(share: float = 1) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Run a property over its share of the examples, the same ones each time."""
 
     def run(test: Callable[..., None]) -> Callable[..., None]:
         settled = settings(
-            max_examples=EXAMPLES * stories_times, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=max(1, int(share * EXAMPLES)),
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         )
         return seed(SEED)(settled(test))
 
