@@ -18,6 +18,7 @@ from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from valr_loopback.faults import Fault, FaultKind
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
+from .loopback_bot import PAIR, Bot
 from .test_valr_api_order_book_data_source import SymbolMap, texts
 from .trade_socket_server import until
 
@@ -132,3 +133,23 @@ async def test_anonymous_socket_is_renewed_in_a_moving_market(caplog: pytest.Log
             await asyncio.sleep(0.005)
         await until(lambda: equal(server, tracker, "BTCZAR"), 10)
         assert not texts(caplog, "socket is down")
+
+
+async def test_pairs_join_and_leave_through_the_connector(caplog: pytest.LogCaptureFixture) -> None:
+    """Through Hummingbot's own doors; five seconds, since a whole connector starts and fifty books are compared."""
+    caplog.set_level(logging.WARNING)
+    config = LoopbackConfig(port=0, pairs=60, market_pace=5)
+    async with LoopbackServer(config) as server, Bot(server).running() as bot:
+        exchange, tracker = bot.exchange, bot.exchange.order_book_tracker
+        symbols = (await exchange.trading_pair_symbol_map()).inverse
+        others = [trading_pair for trading_pair in symbols if trading_pair != PAIR]
+        assert len(others) >= 50
+        assert all(await asyncio.gather(*map(exchange.add_trading_pair, others)))
+        assert not await exchange.add_trading_pair("NO-SUCH")
+        assert sorted(exchange.trading_pairs) == sorted(exchange.order_books) == sorted(symbols)
+        for name, symbol in symbols.items():
+            await until(lambda: top_of_exchange(server, symbol) == top_of_tracker(tracker, name), 10)  # noqa: B023
+        assert all(await asyncio.gather(*map(exchange.remove_trading_pair, others)))
+        assert list(exchange.order_books) == exchange.trading_pairs == [PAIR]
+        await until(lambda: all(list(session.pairs["OB_L1_DIFF"]) == ["BTCZAR"] for session in server.trades.sessions))
+        assert not texts(caplog, f"{PAIR}: the order book")
