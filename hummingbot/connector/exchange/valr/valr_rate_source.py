@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 
 RATE_LIFETIME = 30.0
+# A connector that reads keeps VALR's list of pairs for ever.
+PAIRS_LIFETIME = 3600.0
 
 
 class ValrRateSource(RateSourceBase):
@@ -31,6 +33,7 @@ class ValrRateSource(RateSourceBase):
         self._asking = asyncio.Lock()
         self._rates: dict[str, Decimal] = {}
         self._asked_at = -math.inf
+        self._made_at = -math.inf
         self._setting: ConnectorSetting | None = None
         self._exchange: ValrExchange | None = None
 
@@ -62,12 +65,13 @@ class ValrRateSource(RateSourceBase):
         return {row["symbol"]: Decimal(row["price"]) for row in rows}
 
     def _current_exchange(self) -> "ValrExchange":
-        """Return a connector that only reads; a new one when the user has changed the connector's settings."""
+        """Return a connector that only reads; a new one each hour, and when the user has changed its settings."""
         from hummingbot.client.settings import AllConnectorSettings
 
         setting = AllConnectorSettings.get_connector_settings()[self.CONNECTOR]
-        if self._exchange is None or setting is not self._setting:
-            self._setting = setting
+        is_old = self._clock() - self._made_at >= PAIRS_LIFETIME
+        if self._exchange is None or is_old or setting is not self._setting:
+            self._made_at, self._setting = self._clock(), setting
             self._exchange = setting.non_trading_connector_instance_with_default_configuration()
         return self._exchange
 

@@ -10,7 +10,12 @@ import pytest
 from hummingbot.client.settings import AllConnectorSettings
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_markets
-from hummingbot.connector.exchange.valr.valr_rate_source import RATE_LIFETIME, ValrLoopbackRateSource, ValrRateSource
+from hummingbot.connector.exchange.valr.valr_rate_source import (
+    PAIRS_LIFETIME,
+    RATE_LIFETIME,
+    ValrLoopbackRateSource,
+    ValrRateSource,
+)
 from hummingbot.connector.exchange.valr.valr_utils import ValrLoopbackConfigMap
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.core.rate_oracle.rate_oracle import RATE_ORACLE_SOURCES, RateOracle
@@ -104,6 +109,19 @@ async def test_an_oracle_that_asks_every_second_costs_two_calls_a_minute(place: 
         assert await place.source.get_prices(quote_token="USD")
         place.now += 1
     assert place.calls == [1, 1, 2]
+
+
+async def test_a_pair_that_is_listed_later_has_a_rate_within_the_hour(place: Place) -> None:
+    place.valr.answers[SUMMARY] += [summary("SHIBUSDC", "2", "2")]
+    listed, place.valr.answers[ORDER_TYPES] = (
+        place.valr.answers[ORDER_TYPES],
+        [{"currencyPair": "ETHZAR", "orderTypes": ["LIMIT"]}],
+    )
+    assert set(await place.source.get_prices()) == {"ETH-ZAR"}
+    place.valr.answers[ORDER_TYPES] = listed
+    place.now += PAIRS_LIFETIME
+    assert set(await place.source.get_prices()) == {"ETH-ZAR", "SHIB-USDC"}
+    assert place.calls == [2, 2, 2]
 
 
 async def test_all_who_ask_at_once_share_one_call(place: Place) -> None:
