@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -282,7 +283,7 @@ class ValrSpotCandles(CandlesBase):
         """
         async with self._connections() as (factory, rest):
             series = self._series_at(await rest.server_time())
-            socket = await self._connect(factory)
+            socket = await self._connect(factory, series)
             catching_up = asyncio.create_task(self._catch_up(rest, series))
             try:
                 socket.subscribe({channel.event: [channel.symbol] for channel in self._channels})
@@ -298,7 +299,7 @@ class ValrSpotCandles(CandlesBase):
                 await asyncio.wait({catching_up})
                 await socket.close()
 
-    async def _connect(self, factory: WebAssistantsFactory) -> MarketSocket:
+    async def _connect(self, factory: WebAssistantsFactory, series: CandleSeries) -> MarketSocket:
         assistant = await factory.get_ws_assistant()
         async with (
             factory.throttler.execute_task(limit_id=CONSTANTS.SOCKET_CONNECT_LIMIT_ID),
@@ -307,7 +308,7 @@ class ValrSpotCandles(CandlesBase):
             # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
             await assistant.connect(ws_url=self.wss_url, ping_timeout=None)
         self._subscribed = False
-        return MarketSocket(assistant, self._timing, self._on_frame)
+        return MarketSocket(assistant, self._timing, partial(self._on_frame, series))
 
     @property
     def _channels(self) -> list[Channel]:
@@ -360,17 +361,14 @@ class ValrSpotCandles(CandlesBase):
         for first in range(running, int(self._now()) + 1, _PAGE * MINUTE):
             await self._load_page(rest, series, MINUTE, first, first + (_PAGE - 1) * MINUTE)
 
-    def _on_frame(self, frame: Mapping[str, Any]) -> None:
+    def _on_frame(self, series: CandleSeries, frame: Mapping[str, Any]) -> None:
         try:
-            self._read(frame)
+            self._read(series, frame)
         except ValueError as error:
             self._warn(f"{self.name}: a frame of VALR was left out: {error}", str(frame.get("type")))
 
-    def _read(self, frame: Mapping[str, Any]) -> None:
-        series = self._series
+    def _read(self, series: CandleSeries, frame: Mapping[str, Any]) -> None:
         kind = frame.get("type")
-        if series is None:
-            return
         if kind == CONSTANTS.NEW_TRADE_BUCKET and frame.get("currencyPairSymbol") == self._ex_trading_pair:
             bucket = parse_bucket(frame.get("data"))
             self._has_come(bucket.candle.start)
