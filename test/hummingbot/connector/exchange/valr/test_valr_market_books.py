@@ -22,6 +22,8 @@ from .trade_socket_server import TradeSocketServer, until
 
 L1 = CONSTANTS.OB_L1_DIFF
 PAIRS = ("BTC-ZAR", "ETH-ZAR", "XRP-ZAR")
+MANY = [f"P{number:02}-ZAR" for number in range(50)]
+SYMBOLS = [pair.replace("-", "") for pair in MANY]
 
 
 @pytest.fixture(autouse=True)
@@ -78,17 +80,26 @@ async def test_busy_pairs_miss_nothing_while_another_is_renewed_over_and_over(ca
 
 
 async def test_many_doubts_at_once_share_their_frames() -> None:
-    symbols = [f"P{number:03}ZAR" for number in range(60)]
-    pairs = [f"{symbol[:4]}-ZAR" for symbol in symbols]
     timing = replace(QUICK, subscription_spacing=0.2)
-    async with world(*pairs, server=TradeSocketServer(*symbols), connector=PlainSymbols(), timing=timing) as place:
+    async with world(*MANY, server=TradeSocketServer(*SYMBOLS), connector=PlainSymbols(), timing=timing) as place:
         await place.started()
-        for symbol in symbols:
+        for symbol in SYMBOLS:
             await place.lose_a_frame(symbol)
-        await place.equals(*pairs)
+        await place.equals(*MANY)
         # The first doubt is acted on at once, those of the next moment together.
         assert len(place.server.history[0].subscribe_frames) <= 1 + 2 * 3
-        assert sum(place.server.snapshots_sent.values()) == 2 * len(symbols)
+        assert sum(place.server.snapshots_sent.values()) == 2 * len(SYMBOLS)
+
+
+async def test_snapshots_that_come_slowly_are_not_asked_for_twice() -> None:
+    server = TradeSocketServer(*SYMBOLS)
+    server.snapshot_pause = 0.01
+    timing = replace(QUICK, snapshot_patience=0.2)
+    async with world(*MANY, server=server, connector=PlainSymbols(), timing=timing):
+        await until(lambda: len(server.snapshots_sent) == len(SYMBOLS))
+        await until(lambda: CONSTANTS.NEW_TRADE in server.clients[0].lists)
+        assert sum(server.snapshots_sent.values()) == len(SYMBOLS)
+        assert len(server.history[0].subscribe_frames) == 1
 
 
 async def test_doubted_book_is_shown_for_a_moment_and_then_not_at_all(caplog: pytest.LogCaptureFixture) -> None:
@@ -235,7 +246,7 @@ async def test_socket_that_hears_no_subscription_is_replaced(caplog: pytest.LogC
     server.says_no_subscriptions = True
     timing = replace(QUICK, snapshot_patience=0.1)
     async with world("BTC-ZAR", "ETH-ZAR", server=server, timing=timing) as place:
-        await until(lambda: len(server.history) == 2)
+        await until(lambda: len(server.history) == 2 and len(server.history[1].subscribe_frames) >= 5)
         server.unheard.clear()
         server.says_no_subscriptions = False
         await place.started()
@@ -381,19 +392,17 @@ async def test_book_of_a_pair_that_was_removed_is_not_waited_for() -> None:
 
 
 async def test_fifty_pairs_join_a_busy_one_at_once_and_leave_again() -> None:
-    symbols = [f"P{number:02}ZAR" for number in range(50)]
-    pairs = [f"{symbol[:3]}-ZAR" for symbol in symbols]
-    server = TradeSocketServer("BTCZAR", *symbols)
+    server = TradeSocketServer("BTCZAR", *SYMBOLS)
     async with world("BTC-ZAR", server=server, connector=PlainSymbols()) as place:
         await place.started()
         async with busy(place, "BTCZAR"):
-            assert all(await asyncio.gather(*map(place.tracker.add_trading_pair, pairs)))
-            await place.equals(*pairs)
+            assert all(await asyncio.gather(*map(place.tracker.add_trading_pair, MANY)))
+            await place.equals(*MANY)
             assert len(server.clients[0].subscribe_frames) <= 3
-            assert all(await asyncio.gather(*map(place.tracker.remove_trading_pair, pairs)))
+            assert all(await asyncio.gather(*map(place.tracker.remove_trading_pair, MANY)))
             assert place.source.has_live_book("BTC-ZAR")
         await place.equals("BTC-ZAR")
-        for pair in pairs:
+        for pair in MANY:
             assert_nothing_left(place, pair)
         assert server.snapshots_sent["BTCZAR"] == 1
 

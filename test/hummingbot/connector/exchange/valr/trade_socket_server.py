@@ -51,6 +51,7 @@ class TradeSocketServer:
         self.withheld_snapshots: set[str] = set()
         self.refused: set[tuple[str, str]] = set()
         self.unheard: set[tuple[str, str]] = set()
+        self.snapshot_pause = 0.0
         self.snapshots_sent: Counter[str] = Counter()
         self.trades_sent: Counter[str] = Counter()
         self.corrupted: set[tuple[str, str]] = set()
@@ -141,6 +142,7 @@ class TradeSocketServer:
         if symbol in self.withheld_snapshots:
             return
         self.stalled.discard(symbol)
+        await asyncio.sleep(self.snapshot_pause)
         self.snapshots_sent[symbol] += 1
         if event == "OB_L1_DIFF":
             await self._send(client, event, symbol, self.levels[symbol].snapshot_frame())
