@@ -636,7 +636,10 @@ class OrderLifecycle:
             if filled == 0:
                 # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
                 filled = record.quantity
-            filled = filled or self._filled_in_doubt(record, now, looked_up)
+            filled = filled or self._filled_in_doubt(record, now, looked_up) or None
+        elif report.original_quantity == 0 and report.executed_quantity is None:
+            # Nor do two zeros say that nothing was executed: market orders by quote amount show them.
+            filled = self._filled_in_doubt(record, now, looked_up)
         if filled is None and looked_up:
             record.failed_checks += 1
         if looked_up and report.executed_quantity is not None:
@@ -650,7 +653,7 @@ class OrderLifecycle:
         return self._conclude(record, now)
 
     def _filled_in_doubt(self, record: OrderRecord, now: float, looked_up: bool) -> Decimal | None:
-        """How much has been filled when VALR says "Filled" and not how much.
+        """How much has been filled when VALR says that an order has ended and not how much of it was filled.
 
         Its summary is asked for (``_wish_lookup``); when that stays silent too, the trades have the last word.
         """
@@ -658,7 +661,7 @@ class OrderLifecycle:
         if looked_up:
             record.sizeless_answers += 1
         silent = record.sizeless_answers >= TOTALS_DOUBTED_AFTER and record.trades_complete
-        return record.filled if record.filled and silent else None
+        return record.filled if silent else None
 
     def _after_live_lookup(self, record: OrderRecord, report: OrderReport, now: float) -> None:
         if record.ending is not None:

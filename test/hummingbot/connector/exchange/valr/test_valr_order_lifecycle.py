@@ -637,6 +637,41 @@ def test_the_summary_has_the_last_word_when_no_trade_explains_a_status() -> None
     assert desk.ends == [End.CANCELLED]
 
 
+SIZELESS = {"originalQuantity": "0", "remainingQuantity": "0"}
+
+
+@pytest.mark.parametrize("executed", ["0.4", "0"])
+def test_two_zeros_do_not_say_that_nothing_was_executed(executed: str) -> None:
+    """Market orders by quote amount show them (valr-api.md 3.6)."""
+    desk = Desk(immediate=True)
+    desk.accept()
+    desk.event(report("Partially Filled and Cancelled Due To Slippage", **SIZELESS))
+    assert desk.ends == []
+    assert lookups(desk.after(0)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(report("Partially Filled and Cancelled Due To Slippage", **SIZELESS))
+    assert lookups(desk.after(1)) == [LookUp(CID, OID, PAIR, totals=True)]
+    desk.looked_up(report("Cancelled", totalExecutedQuantity=executed, **SIZELESS))
+    assert desk.ends == ([] if Decimal(executed) else [End.CANCELLED])
+    if not desk.ends:
+        desk.event(trade(1, executed))
+    assert desk.ends == [End.CANCELLED]
+
+
+def test_when_the_summary_of_an_end_without_quantities_stays_silent_the_trades_have_the_last_word() -> None:
+    desk = Desk(immediate=True)
+    desk.accept()
+    desk.event(report("Failed", **SIZELESS))
+    for _ in range(40):
+        wishes = desk.after(0.5)
+        if fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+        if lookups(wishes):
+            desk.looked_up(report("Failed", **SIZELESS))
+        if desk.ends:
+            break
+    assert desk.ends == [End.FAILED]
+
+
 @pytest.mark.parametrize("word", [{}, {"orderStatusType": None}, {"orderStatusType": " "}])
 def test_a_report_without_a_word_proves_nothing_and_is_looked_up(word: dict[str, Any]) -> None:
     """It may be the very event that the order failed."""
