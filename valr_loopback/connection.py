@@ -17,7 +17,10 @@ FRAMES_WAITING_LIMIT = 50_000
 
 
 class Connection:
-    """A socket whose frames leave in the sequence they were given, each as ``stamped`` returns it."""
+    """A socket whose frames leave in the sequence they were given, each as ``stamped`` returns it.
+
+    ``muted`` says that it stays open and nothing more leaves.
+    """
 
     def __init__(
         self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, stamped: Callable[[str], str]
@@ -29,11 +32,11 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._timers: list[asyncio.TimerHandle] = []
         self._last_frame_at = self._loop.time()
-        self._muted = False
+        self.muted = False
 
     def send(self, text: str) -> None:
         """Send a text frame after those already given."""
-        if self._muted:
+        if self.muted:
             return
         if self._frames.qsize() > FRAMES_WAITING_LIMIT:
             log.warning("A client does not read its frames: its socket is cut off")
@@ -51,7 +54,7 @@ class Connection:
 
     def mute(self) -> None:
         """Stay open, and send nothing more."""
-        self._muted = True
+        self.muted = True
 
     def close(self, code: WSCloseCode = WSCloseCode.OK) -> None:
         """Close with a code, after the frames already given."""
