@@ -513,7 +513,7 @@ STEPS = st.builds(
     st.integers(0, 99),
     st.sampled_from([True, True, True, False]),
 )
-DEPTHS = st.sampled_from([0, 1, 3, 12, 24, 25, 26, 30, 45, 90])
+DEPTHS = st.sampled_from([0, 1, 3, 12, 25, 26, 40, 60, 90])
 
 
 def stories(longest: int) -> st.SearchStrategy[Story]:
@@ -523,7 +523,7 @@ def stories(longest: int) -> st.SearchStrategy[Story]:
         st.sampled_from(PROFILES),
         DEPTHS,
         DEPTHS,
-        st.sampled_from([1, 6, 40, 90]),
+        st.sampled_from([1, 6, 40, 120, 120]),
         st.integers(0, 999),
         st.lists(STEPS, min_size=longest // 2, max_size=longest),
         st.lists(STEPS, min_size=1, max_size=4),

@@ -207,7 +207,10 @@ class Trial:
 
     The rules for every frame: a refusal leaves no book until the next snapshot; while there is a book it is the truth
     of the last frame it took. Where the altered frame could pass, because what it altered is outside what the feed
-    proves, the book must at least be right in what the feed proves.
+    proves, the book must at least be right in what the feed proves: L1 the best 25 levels of each side, FULL the best
+    25 orders, after a wrong price their ids only, AGGREGATED nothing until its next frame. Then the exchange goes on
+    until its book is empty, so that everything comes among the best 25: whatever is still wrong has to be refused on
+    the way.
     """
 
     def __init__(self, recording: Recording, delivery: Delivery, room: ModuleType = valr_order_book) -> None:

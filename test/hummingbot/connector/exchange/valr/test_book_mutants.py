@@ -183,7 +183,6 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "-bids.keys[0] >= asks.keys[0]",
         "-bids.keys[0] > asks.keys[0]",
     ),
-    "a crossed FULL book is accepted": (FULL, "_verify_uncrossed", "-bids.keys[0] >= asks.keys[0]", "False"),
     "an older aggregated frame is taken": (AGGREGATED, "AggregatedBook._apply", "sequence < self._sequence", "False"),
     "an aggregated feed may not start again": (
         AGGREGATED,

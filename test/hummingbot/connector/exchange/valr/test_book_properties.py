@@ -4,7 +4,8 @@
 ``book_witness`` holds the book against the truth. ``BOOK_EXAMPLES`` sets how many stories are told for each property
 and feed, ``BOOK_SEED`` which. With ``--hypothesis-show-statistics`` pytest shows how often each fault ended how.
 
-The default run takes about half a minute on one core: each of its stories is told with every kind of fault.
+The default run of all ``test_book_*`` takes about 20 s on one core, twice that under coverage: each of its stories is
+told with every kind of fault.
 """
 
 import json
@@ -48,7 +49,7 @@ from .book_sessions import (
 )
 from .book_witness import Trial, Verdict, Witness, follow
 
-EXAMPLES = int(os.environ.get("BOOK_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BOOK_EXAMPLES", "40"))
 SEED = int(os.environ.get("BOOK_SEED", "0"))
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "checksum.json").read_text())
@@ -164,7 +165,13 @@ PROMISES: dict[str, dict[FaultKind, set[Verdict]]] = {
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_no_single_fault_goes_unnoticed(feed: str) -> None:
-    """Each fault is refused as the table promises, or the book is right; after a new snapshot it is right again."""
+    """Each fault is refused as the table promises, or the book is right; after a new snapshot it is right again.
+
+    Right means equal to the truth of the frame that the book took last, at every frame: all levels, and in FULL every
+    order in its queue. Harmless is a fault after which the book stays right to the end without a refusal. Where a fault
+    is beyond what the feed proves, the book is held to what it does prove (``Trial``) until the fault is refused or
+    gone.
+    """
 
     @proven()
     @given(stories(20), FAULTS)
@@ -345,7 +352,7 @@ def take(book: VerifiedBook, frame: Any) -> bool:
 def test_nonsense_is_refused(feed: str) -> None:
     kinds = sorted(BookFeed(feed).new_book().frame_types)
 
-    @proven(4)
+    @proven(3)
     @given(NONSENSE, st.sampled_from(kinds), st.integers(0, 30))
     def told(nonsense: Any, kind: str, levels: int) -> None:
         dressed = [nonsense, {"type": kind, "d": nonsense, "data": nonsense}]
@@ -365,7 +372,7 @@ def test_nonsense_is_refused(feed: str) -> None:
 def test_nonsense_inside_a_frame_leaves_no_wrong_book(feed: str) -> None:
     """A true frame with one value replaced: refused, or the book is still right in what the feed proves."""
 
-    @proven(4)
+    @proven(3)
     @given(st.sampled_from([0, 2, 30]), st.integers(0, 60), NONSENSE)
     def told(levels: int, place: int, nonsense: Any) -> None:
         deep = Deep(feed, levels)
