@@ -6,9 +6,9 @@ nothing beyond Hummingbot's configuration types, since a ``ModuleNotFoundError``
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -34,6 +34,10 @@ def _option(prompt: str) -> dict[str, Any]:
     return {"prompt": prompt, "is_secure": False, "is_connect_key": False, "prompt_on_new": False}
 
 
+# Digits that nobody quoted, in YAML or in code, are an int.
+SubAccountId = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+
+
 class _ValrOptions(BaseConnectorConfigMap):
     """Options of the connector, kept in ``conf/connectors/<connector>.yml``; no client asks for them.
 
@@ -42,7 +46,7 @@ class _ValrOptions(BaseConnectorConfigMap):
 
     # With this field Hummingbot hands the whole map to the constructor as `connector_configuration`.
     receive_connector_configuration: bool = Field(default=True, json_schema_extra=_option("Pass the options on"))
-    sub_account_id: str = Field(
+    sub_account_id: SubAccountId = Field(
         default="",
         pattern=r"^[0-9]*$",
         validation_alias=AliasChoices("sub_account_id", "valr_sub_account_id"),
@@ -63,11 +67,6 @@ class _ValrOptions(BaseConnectorConfigMap):
         validation_alias=AliasChoices("cancel_on_disconnect", "valr_cancel_on_disconnect"),
         json_schema_extra=_option("Let VALR cancel every order of the account when the account socket drops"),
     )
-
-    @field_validator("sub_account_id", mode="before")
-    @classmethod
-    def _accept_unquoted_digits(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) else value
 
 
 class ValrConfigMap(_ValrOptions):
@@ -119,7 +118,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sub_account_id: str = Field(default="", pattern=r"^[0-9]*$")
+    sub_account_id: SubAccountId = Field(default="", pattern=r"^[0-9]*$")
     order_entry: Literal["websocket", "rest"] = "websocket"
     book_feed: Literal["l1", "full", "aggregated"] = "l1"
     cancel_on_disconnect: bool = False

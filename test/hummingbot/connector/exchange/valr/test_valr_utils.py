@@ -72,6 +72,7 @@ def test_options_may_be_spelled_either_way(prefix: str, config_map: Any, keys: d
 
 def test_sub_account_id_may_be_an_unquoted_number() -> None:
     assert ValrConfigMap(**KEYS, sub_account_id=909461317243875555).sub_account_id == "909461317243875555"
+    assert read_options({"sub_account_id": 909461317243875555}, {}, None).sub_account_id == "909461317243875555"
 
 
 @pytest.mark.parametrize(
