@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from valr_loopback.server import LoopbackServer
 
@@ -52,16 +53,15 @@ class VariantProxy:
     async def __aenter__(self) -> "VariantProxy":
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._listener = TestServer(app)
+        await self._listener.start_server()
+        self.url = str(self._listener.make_url("")).rstrip("/")
         self._session = aiohttp.ClientSession()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
-        await self._runner.cleanup()
+        await self._listener.close()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         names = (name for name in request.headers if name.lower() not in _OF_ONE_CONNECTION)
