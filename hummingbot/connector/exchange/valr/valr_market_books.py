@@ -98,8 +98,6 @@ class MarketBooks:
         renewed.add(line.channel)
         if known is not None and known.pair is pair:
             line.trades = known.trades
-        else:
-            renewed.add(pair.trade_channel)
         return line
 
     def _lose(self, session: MarketSession, line: BookLine) -> None:
@@ -280,7 +278,9 @@ class MarketBooks:
         elif kind == CONSTANTS.UNAUTHORIZED:
             self._give_up_keys()
         elif kind == CONSTANTS.SUBSCRIBED:
-            self._on_subscribed(session, parse_channel(message))
+            line = session.trade_line(parse_channel(message))
+            if line is not None:
+                line.trades.come()
         elif kind == CONSTANTS.UNSUBSCRIBED:
             self._on_unsubscribed(session, parse_channel(message))
         elif kind == CONSTANTS.PONG and message == CONSTANTS.NO_SUBSCRIPTIONS:
@@ -324,24 +324,16 @@ class MarketBooks:
             self._outlet.refuse(line.pair, reason)
         self.subscribe(session)
 
-    def _on_subscribed(self, session: MarketSession, channel: Channel | None) -> None:
-        if channel is not None:
-            session.socket.note_joined(channel)
-        line = session.trade_line(channel)
-        if line is not None:
-            line.trades.come()
-
     def _on_unsubscribed(self, session: MarketSession, channel: Channel | None) -> None:
-        """Ask again for what the exchange has stopped without being asked."""
-        asked = channel is not None and session.socket.note_left(channel)
+        """Ask again for what the exchange has stopped unasked; if it was asked, what is awaited is on its way."""
         line, trade_line = session.line(channel), session.trade_line(channel)
         soon = self._now + self._timing.snapshot_patience
-        if trade_line is not None and not asked:
+        if trade_line is not None:
             trade_line.trades.due = min(trade_line.trades.due, soon)
         if line is None or not line.book.verified:
             return
-        if asked or self._now - line.renewed_at < self._timing.snapshot_patience:
-            # A frame of the old subscription came in between, or VALR does it over and over.
+        if self._now - line.renewed_at < self._timing.snapshot_patience:
+            # The exchange does it over and over, or a snapshot of the old subscription came in between.
             self._lose(session, line)
             line.snapshot.due = soon
         else:

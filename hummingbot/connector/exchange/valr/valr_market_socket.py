@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +98,6 @@ class MarketSocket:
         self._wanted: Subscriptions = {}
         self._sent: Subscriptions = {}
         self._afresh: set[Channel] = set()
-        self._left: Counter[Channel] = Counter()
         self._changed = asyncio.Event()
         self.task = self._loop.create_task(self._run())
 
@@ -121,16 +119,6 @@ class MarketSocket:
         """Leave and join one channel, which brings a new snapshot; all else stays as it is."""
         self._afresh.add(channel)
         self._changed.set()
-
-    def note_joined(self, channel: Channel) -> None:
-        """Take note of a SUBSCRIBED frame: the exchange has followed all that was asked of the channel before."""
-        self._left.pop(channel, None)
-
-    def note_left(self, channel: Channel) -> bool:
-        """Take note of an UNSUBSCRIBED frame; tell whether it was asked for."""
-        asked = channel in self._left
-        self._left -= Counter({channel: 1})
-        return asked
 
     async def close(self) -> None:
         """Stop all work and close the connection, without waiting long for the other side."""
@@ -184,9 +172,6 @@ class MarketSocket:
             for event in {**self._sent, **lists}
             if lists.get(event, []) != self._sent.get(event, [])
         }
-        for event in changed:
-            staying = set(lists.get(event, []))
-            self._left.update(Channel(event, name) for name in self._sent.get(event, []) if name not in staying)
         self._sent = lists
         if changed:
             await self._send(subscribe_frame(changed))
