@@ -8,6 +8,7 @@ books: the exchange's ledger stays the truth.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -165,6 +166,7 @@ class FaultPlan:
         self.struck: Counter[FaultKind] = Counter()
         self._clock = clock
         self.random = random
+        self._suspended = False
         self._armed: dict[FaultKind, list[ArmedFault]] = {}
         for fault in faults:
             self.add(fault)
@@ -188,6 +190,15 @@ class FaultPlan:
         for fault in faults:
             self.add(fault)
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let no fault strike meanwhile; their time goes on."""
+        self._suspended = True
+        try:
+            yield
+        finally:
+            self._suspended = False
+
     # Asking
 
     def holds(self, *kinds: FaultKind) -> bool:
@@ -196,6 +207,8 @@ class FaultPlan:
 
     def strike(self, kind: FaultKind, subject: Subject = NOTHING) -> Fault | None:
         """Take an opportunity for a kind of fault: the fault that strikes, or ``None``."""
+        if self._suspended:
+            return None
         for armed in self._armed.get(kind, ()):
             if not armed.fault.concerns(subject) or armed.fault.window(self._clock() - armed.since) is None:
                 continue
@@ -217,6 +230,8 @@ class FaultPlan:
         return [armed.fault for armed in self._armed.get(kind, ()) if self._stands(armed)]
 
     def _stands(self, armed: ArmedFault) -> bool:
+        if self._suspended:
+            return False
         window = armed.fault.window(self._clock() - armed.since)
         if window is None:
             return False

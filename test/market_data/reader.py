@@ -10,7 +10,6 @@ from typing import Any
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
-from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.web_assistant.connections.data_types import WSResponse
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -60,7 +59,6 @@ class ReadingExchange(ValrExchange):
     def __init__(self, marks: Marks, **options: Any) -> None:
         self._marks = marks
         super().__init__(trading_required=False, domain="valr_loopback", **options)
-        self._set_order_book_tracker(PromptOrderBookTracker(self.books, self._trading_pairs, self.domain))
 
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
         factory = super()._create_web_assistants_factory()
@@ -68,14 +66,9 @@ class ReadingExchange(ValrExchange):
         return factory
 
     def _create_order_book_data_source(self) -> ValrAPIOrderBookDataSource:
+        api, feed = self._web_assistants_factory, self._options.book_feed
         self.books = ValrAPIOrderBookDataSource(
-            trading_pairs=self._trading_pairs,
-            connector=self,
-            api_factory=self._web_assistants_factory,
-            endpoints=self._endpoints,
-            auth=self._auth,
-            book_feed=self._options.book_feed,
-            timing=quick_timing(),
+            self._trading_pairs, self, api, self._endpoints, self._auth, feed, quick_timing()
         )
         return self.books
 

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
@@ -184,7 +183,7 @@ class Run:
         """
         if not self._is_carried(symbol):
             return False
-        with self._calm():
+        with self._server.faults.suspended():
             self._change(symbol)
             complete = await self._reader.settle()
         if not complete or not self._reader.is_live(symbol) or not self._is_carried(symbol):
@@ -201,13 +200,6 @@ class Run:
             channel in session.channels() and channel not in session.stalled and not session.connection.muted
             for session in self._server.trades.sessions
         )
-
-    @contextmanager
-    def _calm(self) -> Iterator[None]:
-        faults = [armed.fault for armed in self._server.faults]
-        self._server.faults.clear()
-        yield
-        self._server.faults.replace(faults)
 
     def _change(self, symbol: str) -> None:
         """Place an order far below the market and take it back."""

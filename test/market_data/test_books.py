@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from hummingbot.core.data_type.order_book_row import OrderBookRow
-from test.market_data.faults import ENDS
+from test.market_data.faults import FRAME_FAULTS, SOCKET_FAULTS
 from test.market_data.reader import Reader
 from test.market_data.report import as_json, markdown
 from test.market_data.run import START, Outcome, Run, Size, run
@@ -21,18 +21,16 @@ from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 from valr_loopback.times import HandClock
 
-FEW = Size(pairs=8, hours=0.015, checkpoints=20, frames=10, sockets=1, pace=0.4)
+FEW = Size(pairs=8, hours=0.01, checkpoints=12, frames=10, sockets=0.5, pace=0.5)
 
 
 async def test_205_books_are_right_whatever_happens() -> None:
-    """Twenty seconds: two minutes of 205 pairs are some 20,000 frames."""
-    outcome = await run(Size(hours=1 / 30, checkpoints=100, frames=15, sockets=1.5), seed=1)
+    """Twenty seconds: a minute and a half of 205 pairs is some 15,000 frames, and each lost socket costs a second."""
+    outcome = await run(Size(hours=1 / 40, checkpoints=100, frames=12, sockets=1), seed=1)
     assert outcome.problems == []
     assert outcome.checkpoints == 100
-    assert outcome.frames > 15_000
-    assert outcome.drops >= 3
-    kinds = {FaultKind(kind) for kind in outcome.struck}
-    assert kinds >= {fault.kind for fault in FEW.faults()} - ENDS - {FaultKind.SUBSCRIPTION_REFUSED}
+    assert outcome.frames > 10_000
+    assert outcome.struck.keys() >= {*FRAME_FAULTS, *SOCKET_FAULTS}
 
 
 @pytest.mark.parametrize(("feed", "helpful"), [("l1", True), ("full", False), ("aggregated", False)])

@@ -91,6 +91,18 @@ def test_each_window_of_a_standing_fault_is_one_opportunity():
     assert timed.struck == {FaultKind.READ_ONLY: len(stood) / 2}
 
 
+def test_suspended_faults_do_not_strike_and_lose_no_time():
+    clock = Time()
+    timed = plan({"kind": "drop_event", "until_seconds": 3}, {"kind": "read_only"}, clock=clock)
+    with timed.suspended():
+        assert not timed.strike(FaultKind.DROP_EVENT)
+        assert not timed.standing(FaultKind.READ_ONLY)
+        clock.now += 2
+    assert not timed.struck
+    assert timed.standing(FaultKind.READ_ONLY)
+    assert struck_at(timed, clock, 4, lambda: timed.strike(FaultKind.DROP_EVENT)) == [0, 1]
+
+
 def test_seconds_count_from_when_a_fault_is_put_in_force():
     clock = Time()
     later = plan(clock=clock)
