@@ -507,6 +507,23 @@ class ValrExchange(ExchangePyBase):
         return time.time() if now is None or math.isnan(now) else now
 
     # --- Placing ------------------------------------------------------------------------------------------------------
+    async def _create_order(
+        self,
+        trade_type: TradeType,
+        order_id: str,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Create an order; without a book to price it a market order fails, where the base leaves it pending."""
+        try:
+            await super()._create_order(trade_type, order_id, trading_pair, amount, order_type, price, **kwargs)
+        except ValueError as error:
+            # What goes wrong once an order is being sent, the base class sees to itself.
+            self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
+
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         """Place an order; an unknown outcome keeps it pending until it is looked up, where the base would fail it."""
         try:

@@ -591,6 +591,15 @@ async def test_an_order_above_the_maximum_never_leaves() -> None:
         assert place.valr.sent(LIMIT) == []
 
 
+async def test_a_market_order_without_a_book_to_price_it_fails_and_never_leaves() -> None:
+    async with world() as place:
+        place.exchange.buy(PAIR, Decimal("0.5"), OrderType.MARKET, Decimal("NaN"))
+        await until(lambda: place.told("failed"))
+        assert "No order book exists" in place.told("failed")[0].error_message
+        assert place.exchange.in_flight_orders == {}
+        assert place.valr.sent(MARKET) == []
+
+
 async def test_valrs_reason_reaches_the_strategy() -> None:
     async with world() as place:
         place.valr.answers[LIMIT] = (400, sample("rest-orders-limit-v2-failed"))
