@@ -298,8 +298,9 @@ class TradeHub:
         for symbol in self._data.feeds:
             self._publish("MARK_PRICE_UPDATE", symbol, partial(self._mark_price, symbol))
 
-    def _take(self, what: str) -> set[str]:
-        changed, self._changed[what] = self._changed[what], set()
+    def _take(self, what: str) -> list[str]:
+        # In an order that is the same in every run of a seed, since faults strike one after the other.
+        changed, self._changed[what] = sorted(self._changed[what]), set()
         return changed
 
     def _summary(self, symbol: str) -> str:
