@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
 
 from valr_loopback.times import iso, iso_seconds
 
@@ -34,14 +35,13 @@ class SparseValr:
         app.router.add_get("/v1/public/time", self._time)
         app.router.add_get("/v1/public/{symbol}/buckets", self._buckets)
         app.router.add_get("/ws/trade", self._socket)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._server = TestServer(app)
+        await self._server.start_server()
+        self.url = str(self._server.make_url("")).rstrip("/")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        await self._server.close()
 
     def trade(self, at: float, price: int, quantity: str | int = 1) -> None:
         """Let a trade happen; the socket is silent about it."""

@@ -122,9 +122,7 @@ async def open_sparse_valr(now: float, *, strict: bool = False) -> AsyncIterator
 async def running(
     interval: str = "1m", max_records: int = 5, timing: MarketTiming = SWIFT
 ) -> AsyncIterator[ValrLoopbackSpotCandles]:
-    """A feed at work, and nothing of it left afterwards."""
-    loop, complaints = asyncio.get_running_loop(), []
-    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    """A feed at work, and no task of it left afterwards."""
     others = asyncio.all_tasks()
     feed = ValrLoopbackSpotCandles(PAIR, interval, max_records, timing)
     feed.start()
@@ -133,9 +131,6 @@ async def running(
     finally:
         feed.stop()
         await eventually(lambda: not {task for task in asyncio.all_tasks() - others if "candles" in repr(task)})
-        gc.collect()
-        loop.set_exception_handler(None)
-    assert complaints == []
 
 
 def starts(feed: ValrSpotCandles) -> list[float]:
@@ -361,6 +356,22 @@ async def test_a_feed_starts_when_valr_answers() -> None:
         assert await feed.check_network() is NetworkStatus.NOT_CONNECTED
         await eventually(lambda: venue.shows(feed))
         assert await feed.check_network() is NetworkStatus.CONNECTED
+
+
+async def use_a_feed(venue: Venue) -> None:
+    async with running() as feed:
+        await eventually(lambda: venue.shows(feed))
+        await feed.fetch_candles(end_time=int(TODAY), limit=1)
+
+
+async def test_no_session_is_left_open() -> None:
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with open_venue() as venue:
+        await use_a_feed(venue)
+        gc.collect()
+        await eventually(lambda: not venue.server.trades.sessions)
+    assert complaints == []
 
 
 async def test_stopping_twice_and_starting_again() -> None:
