@@ -243,7 +243,7 @@ KINDS = {
         "a trade socket is told UNSUBSCRIBED unasked; one opportunity a second and subscription", _CHANNEL
     ),
     FaultKind.TRADE_SOCKET_FORGETS: Kind(
-        "a trade socket loses all its subscriptions, PING alone tells; one opportunity a second and socket"
+        "a trade socket loses all its subscriptions, only its PONG tells; one opportunity a second and socket"
     ),
 }
 
