@@ -20,7 +20,12 @@ from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import V
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
-from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrConnectionsFactory, build_api_factory
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    Endpoints,
+    ValrConnectionsFactory,
+    ValrWSConnection,
+    build_api_factory,
+)
 from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 
@@ -76,30 +81,26 @@ class ReplaySocket:
         self.closed = True
 
 
-class ReplaySession:
-    """A client session whose only socket is a replay's."""
+class ReplayConnection(ValrWSConnection):
+    """The product's socket connection, whose socket ends in this process instead of the network."""
 
     def __init__(self, socket: ReplaySocket) -> None:
+        super().__init__()
         self._socket = socket
 
-    async def ws_connect(self, url: str, **options: Any) -> ReplaySocket:
-        """Return the open socket."""
-        return self._socket
-
-    async def close(self) -> None:
-        """Close."""
+    async def connect(self, ws_url: str, **options: Any) -> None:
+        """Take the open socket."""
+        self._connection, self._connected = self._socket, True
 
 
 class ReplayConnections(ValrConnectionsFactory):
-    """The product's connections, whose sockets end in this process instead of the network."""
+    """The product's connections, with the replay's socket."""
 
     socket: ReplaySocket
 
     async def get_ws_connection(self) -> WSConnection:
-        """Return the product's socket connection on the replay's session."""
-        self._forget_other_loops()
-        self._ws_independent_session = ReplaySession(self.socket)
-        return await super().get_ws_connection()
+        """Return the connection to the replay's socket."""
+        return ReplayConnection(self.socket)
 
 
 class Symbols:

@@ -117,9 +117,33 @@ def frame_decoder() -> Callable[[str], Any]:
 
 
 class ValrWSConnection(WSConnection):
-    """Hummingbot's socket connection with a short way for text frames, which nearly all are."""
+    """Hummingbot's socket connection with a session of its own, and a short way for text frames, which nearly all are.
+
+    The session ends with the socket: paper trading stops an order book tracker without telling the connector.
+    """
 
     _decode = staticmethod(frame_decoder())
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    async def connect(self, ws_url: str, **options: Any) -> None:
+        """Open a session and the socket on it; ``options`` are the base class's."""
+        self._ensure_not_connected()
+        self._client_session = aiohttp.ClientSession()
+        try:
+            await super().connect(ws_url, **options)
+        except BaseException:
+            await self._client_session.close()
+            raise
+
+    async def disconnect(self) -> None:
+        """Close the socket and its session."""
+        try:
+            await super().disconnect()
+        finally:
+            if self._client_session is not None:
+                await self._client_session.close()
 
     async def _process_message(self, msg: aiohttp.WSMessage) -> aiohttp.WSMessage | None:
         if msg.type is not aiohttp.WSMsgType.TEXT:
@@ -139,7 +163,7 @@ class ValrWSConnection(WSConnection):
 
 
 class ValrConnectionsFactory(ConnectionsFactory):
-    """The connections of one connector; REST and sockets apart, so that one can be closed without the other.
+    """The connections of one connector: a session for REST, and one for each socket, which ends with it.
 
     Hummingbot's own factory is one session for the whole process, bound to the first event loop, whose idle
     connections last 15 s: with a refresh of 30 s every order would pay for a new TLS handshake.
@@ -151,7 +175,6 @@ class ValrConnectionsFactory(ConnectionsFactory):
 
     def __init__(self) -> None:
         self._shared_client: aiohttp.ClientSession | None = None
-        self._ws_independent_session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def close_rest(self) -> None:
@@ -161,11 +184,8 @@ class ValrConnectionsFactory(ConnectionsFactory):
             await session.close()
 
     async def get_ws_connection(self) -> WSConnection:
-        """Return a socket connection on the session of the sockets."""
-        self._forget_other_loops()
-        if self._ws_independent_session is None:
-            self._ws_independent_session = aiohttp.ClientSession()
-        return ValrWSConnection(self._ws_independent_session)
+        """Return a socket connection, which opens a session when it connects."""
+        return ValrWSConnection()
 
     async def _get_shared_client(self) -> aiohttp.ClientSession:
         self._forget_other_loops()
@@ -177,7 +197,7 @@ class ValrConnectionsFactory(ConnectionsFactory):
     def _forget_other_loops(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._shared_client, self._ws_independent_session = loop, None, None
+            self._loop, self._shared_client = loop, None
 
 
 def build_api_factory(

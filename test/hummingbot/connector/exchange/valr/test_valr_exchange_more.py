@@ -28,7 +28,7 @@ from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_utils import ValrConfigMap, ValrLoopbackConfigMap
-from hummingbot.connector.exchange.valr.valr_web_utils import ValrConnectionsFactory, ValrRefusedError
+from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -1212,18 +1212,3 @@ async def test_a_question_asked_without_starting_leaves_no_connection_open() -> 
         await place.exchange._update_balances()
         assert place.exchange._connections._shared_client is not None
     assert place.exchange._connections._shared_client is None
-
-
-async def test_closing_rest_leaves_the_sockets_session_alone() -> None:
-    connections = ValrConnectionsFactory()
-    await connections.get_rest_connection()
-    await connections.get_ws_connection()
-    sockets = connections._ws_independent_session
-    assert sockets is not None
-    await connections.close_rest()
-    await connections.close_rest()
-    await connections.get_ws_connection()
-    assert connections._shared_client is None
-    assert connections._ws_independent_session is sockets
-    await connections.close()
-    assert sockets.closed

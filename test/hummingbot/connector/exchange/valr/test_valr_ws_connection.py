@@ -2,21 +2,25 @@
 
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrWSConnection, build_api_factory, frame_decoder
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 Script = Callable[[web.WebSocketResponse], Awaitable[Any]]
 
 
-async def talk(script: Script, client: Callable[[WSAssistant], Awaitable[None]]) -> None:
-    """Let the server play ``script`` to a client of the product's factory."""
+@asynccontextmanager
+async def served(script: Script) -> AsyncIterator[int]:
+    """Play ``script`` to every client of the yielded port."""
 
     async def serve(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
@@ -30,11 +34,7 @@ async def talk(script: Script, client: Callable[[WSAssistant], Awaitable[None]])
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        async with build_api_factory() as factory:
-            assistant = await factory.get_ws_assistant()
-            await assistant.connect(f"ws://127.0.0.1:{runner.addresses[0][1]}/", ping_timeout=None)
-            await client(assistant)
-            await assistant.disconnect()
+        yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
 
@@ -43,6 +43,12 @@ async def received(assistant: WSAssistant) -> Any:
     response = await assistant.receive()
     assert response is not None
     return response.data
+
+
+async def connected(factory: WebAssistantsFactory, port: int) -> WSAssistant:
+    assistant = await factory.get_ws_assistant()
+    await assistant.connect(f"ws://127.0.0.1:{port}/", ping_timeout=None)
+    return assistant
 
 
 @pytest.mark.parametrize("decode", [frame_decoder(), json.loads], ids=["orjson", "json"])
@@ -63,8 +69,9 @@ async def test_text_is_decoded_and_everything_else_is_hummingbots(
         assert await socket.receive_json() == {"type": "PING"}
         await socket.close()
 
-    async def client(assistant: WSAssistant) -> None:
-        frame = {"type": "PONG", "message": "\u00e9", "d": {"sq": 907135, "b": [["86476", "0.0115"]]}}
+    frame = {"type": "PONG", "message": "\u00e9", "d": {"sq": 907135, "b": [["86476", "0.0115"]]}}
+    async with served(script) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
         assert await received(assistant) == frame
         assert assistant.last_recv_time > 0
         assert await received(assistant) == "not JSON"
@@ -72,8 +79,6 @@ async def test_text_is_decoded_and_everything_else_is_hummingbots(
         await assistant.send(WSJSONRequest({"type": "PING"}))
         with pytest.raises(ConnectionError, match="closed unexpectedly"):
             await received(assistant)
-
-    await talk(script, client)
     assert pongs == [b"there?"]
 
 
@@ -81,3 +86,46 @@ def test_decoder_without_orjson_is_the_standard_librarys(monkeypatch: pytest.Mon
     assert frame_decoder()('{"a":[1,"2"]}') == {"a": [1, "2"]}
     monkeypatch.setitem(sys.modules, "orjson", None)
     assert frame_decoder() is json.loads
+
+
+# --- Sessions ---------------------------------------------------------------------------------------------------------
+async def until_closed(socket: web.WebSocketResponse) -> None:
+    async for _ in socket:
+        pass
+
+
+def session_of(assistant: WSAssistant) -> aiohttp.ClientSession:
+    return assistant._connection._client_session
+
+
+async def test_a_socket_has_a_session_of_its_own_that_ends_with_it() -> None:
+    async with served(until_closed) as port, build_api_factory() as factory:
+        first, second = [await connected(factory, port) for _ in range(2)]
+        await factory._connections_factory.close_rest()
+        assert not session_of(first).closed
+        with pytest.raises(RuntimeError, match="connected"):
+            await first.connect(f"ws://127.0.0.1:{port}/")
+        await first.disconnect()
+        assert session_of(first).closed
+        assert not session_of(second).closed
+        await second.disconnect()
+        await second.disconnect()
+    assert session_of(second).closed
+
+
+async def test_a_lost_socket_leaves_no_session() -> None:
+    async with served(web.WebSocketResponse.close) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
+        with pytest.raises(ConnectionError):
+            await received(assistant)
+        assert session_of(assistant).closed
+
+
+async def test_a_socket_that_was_never_opened_leaves_no_session() -> None:
+    async with build_api_factory() as factory:
+        assistant = await factory.get_ws_assistant()
+        await assistant.disconnect()
+        assert session_of(assistant) is None
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await assistant.connect("ws://127.0.0.1:1/")
+        assert session_of(assistant).closed
