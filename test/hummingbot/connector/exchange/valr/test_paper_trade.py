@@ -1,10 +1,12 @@
 """Hummingbot's paper trading on VALR's live market data: its own strategy, its own fills, our books and trades."""
 
 import asyncio
+import gc
 from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 
 import hummingbot.client.hummingbot_application  # noqa: F401 - before the strategies: they import each other
@@ -97,9 +99,13 @@ class PaperRun:
         await eventually(lambda: not server.trades.sessions)
 
 
+def open_sessions() -> int:
+    return sum(isinstance(each, aiohttp.ClientSession) and not each.closed for each in gc.get_objects())
+
+
 async def test_a_strategy_trades_on_paper_against_a_market_that_moves() -> None:
     """Takes some seconds: the clock and the market are real, until orders have been filled on both sides."""
-    tasks = asyncio.all_tasks()
+    tasks, before = asyncio.all_tasks(), open_sessions()
     run = PaperRun()
     async with LoopbackServer(LoopbackConfig(port=0, market_pace=20)) as server:
         keys = {"valr_loopback_api_key": "", "valr_loopback_api_secret": "", "valr_loopback_url": server.url}
@@ -117,6 +123,7 @@ async def test_a_strategy_trades_on_paper_against_a_market_that_moves() -> None:
     )
     assert run.rand == pytest.approx(Decimal(1_000_000) + earned, rel=Decimal("0.001"))
     await eventually(lambda: asyncio.all_tasks() <= tasks)
+    assert open_sessions() == before
 
 
 async def test_paper_trading_on_valr_reads_valr() -> None:
