@@ -60,7 +60,7 @@ class Markets:
     def __init__(
         self,
         get: Callable[..., Awaitable[Any]],
-        warn: Callable[[str, str], None],
+        warn: Callable[[str, str], object],
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._get = get
