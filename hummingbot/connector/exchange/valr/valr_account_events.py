@@ -39,7 +39,7 @@ class AccountEvents:
     """Hands each event to whom it concerns, and records how old it is.
 
     :param valr_time: VALR's clock, Unix seconds
-    :param warn: warns, but not of the same kind of trouble over and over
+    :param warn: warns, but not of the same kind of trouble over and over; returns whether it did
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class AccountEvents:
         balances: BalanceBook,
         latency: LatencyRecorder,
         valr_time: Callable[[], float],
-        warn: Callable[[str, str], None],
+        warn: Callable[[str, str], bool],
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._keeper = keeper
@@ -79,9 +79,17 @@ class AccountEvents:
         elif isinstance(message, ModifyOutcome):
             await self._keeper.doubt(message.order_id, message.client_order_id)
         elif isinstance(message, Unknown):
-            self._warn(f"VALR sent an event of unknown type {message.kind}; it is ignored.", f"event {message.kind}")
+            self._doubt_all_because_of(message)
         elif isinstance(message, SocketError):
             self._logger().warning(f"VALR reports an error on the account socket: {message.message}")
+
+    def _doubt_all_because_of(self, message: Unknown) -> None:
+        # It may be news of an order; a kind that comes in crowds must not eat up the rate limit.
+        if self._warn(
+            f"VALR sent an event of unknown type {message.kind}; every live order is looked up.",
+            f"event {message.kind}",
+        ):
+            self._keeper.doubt_all()
 
     def _record_age(self, message: AccountMessage) -> None:
         happened_at = None

@@ -104,12 +104,14 @@ class Warner:
         self._logger = logger
         self._warned_at: dict[str, float] = {}
 
-    def __call__(self, text: str, kind: str) -> None:
-        """Log ``text`` unless something of its ``kind`` was said within the last ten minutes."""
+    def __call__(self, text: str, kind: str) -> bool:
+        """Log ``text``, and say so, unless something of its ``kind`` was said within the last ten minutes."""
         now = time.monotonic()
-        if now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL:
+        is_news = now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL
+        if is_news:
             self._warned_at[kind] = now
             self._logger().warning(text)
+        return is_news
 
 
 class OrderKeeper:

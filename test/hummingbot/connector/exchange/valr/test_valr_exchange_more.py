@@ -995,6 +995,7 @@ async def test_an_event_never_heard_of_is_logged_once(caplog: pytest.LogCaptureF
         {"type": "FAILED_CANCEL_ORDER", "data": {"customerOrderId": "HBOTB1"}},
         {"type": "MODIFY_ORDER_OUTCOME", "data": {"orderId": ORDER_ID, "success": True}},
         {"type": "ORDER_STATUS_UPDATE", "data": {"orderId": ORDER_ID, "orderStatusType": "Levitating"}},
+        {"type": "BRAND_NEW", "data": {}},
     ],
 )
 async def test_what_is_unclear_changes_nothing_and_is_looked_up(frame: dict[str, Any]) -> None:
