@@ -30,7 +30,7 @@ class AccessWatch:
         clock: TimeSynchronizer,
         order_entry: OrderEntry,
         troubles: ConnectionTroubles,
-        warn: Callable[[str, str], None],
+        warn: Callable[[str, str], object],
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._rest = rest
