@@ -208,6 +208,8 @@ async def test_feed_that_is_still_bad_does_not_flap(trouble: str, caplog: pytest
         first, second = (r.created for r in caplog.records if "'l1' is tried again" in r.getMessage())
         # The pause has doubled.
         assert second - first >= 0.6
+        # The trades stay subscribed, whatever the book comes from.
+        assert sum(CONSTANTS.NEW_TRADE in lists for lists in server.clients[0].subscribe_frames) == 1
         assert server.snapshots_sent["ETHZAR"] == 1
 
 
@@ -329,7 +331,9 @@ async def test_pair_that_is_added_twice_at_once_is_added_once(caplog: pytest.Log
 
 
 @pytest.mark.parametrize("end", ["removed", "cancelled"])
-async def test_pair_that_leaves_while_its_snapshot_is_on_its_way_leaves_nothing(end: str) -> None:
+async def test_pair_that_leaves_while_its_snapshot_is_on_its_way_leaves_nothing(
+    end: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
         place.server.withheld_snapshots.add("ETHZAR")
@@ -342,6 +346,7 @@ async def test_pair_that_leaves_while_its_snapshot_is_on_its_way_leaves_nothing(
         else:
             joining.cancel()
             await asyncio.wait({joining})
+        assert not texts(caplog, "Error adding trading pair")
         assert_nothing_left(place, "ETH-ZAR")
         await until(lambda: lists[L1] == lists[CONSTANTS.NEW_TRADE] == ["BTCZAR"])
         place.server.withheld_snapshots.clear()
