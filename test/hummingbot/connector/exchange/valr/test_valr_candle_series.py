@@ -232,6 +232,15 @@ def test_trades_that_were_missed_are_in_the_bucket() -> None:
     assert series.candles() == [closed]
 
 
+def test_the_bucket_of_all_trades_is_believed_before_our_own_sum() -> None:
+    series = minute_series()
+    series.watch_trades(A)
+    series.take_trade(trade("a", "10", "0.333"), A + 1)
+    rounded = candle(A, 10, 10, 10, 10, "0.333", "3.3")
+    series.take_bucket(60, rounded)
+    assert series.candles() == [rounded]
+
+
 def test_a_trade_that_comes_again_long_after_is_not_counted_again() -> None:
     series = minute_series(capacity=30)
     series.watch_trades(A)
