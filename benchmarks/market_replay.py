@@ -31,7 +31,7 @@ from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 
 # The reader pauses after so many characters, as it does when it has emptied what the kernel gave the socket.
 READ_SIZE = 64 * 1024
-PATIENCE = 60.0
+PATIENCE = 300.0
 # A replay stands still between its batches; nothing is to be doubted for that.
 UNDISTURBED = MarketTiming(
     ping_interval=3600,
@@ -189,7 +189,7 @@ class Market:
     async def apply(self, texts: list[str], feed: Callable[[], None]) -> float:
         """Let ``feed`` send the texts; return the processor time until Hummingbot's books have them all.
 
-        :raises TimeoutError: they have not within a minute
+        :raises TimeoutError: they have not within minutes
         """
         self._wanted = self.applied + book_frames(texts)
         self._all_applied.clear()

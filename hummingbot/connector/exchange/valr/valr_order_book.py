@@ -5,15 +5,16 @@ feed's first snapshot, and loses it with the first frame that does not fit: from
 next snapshot. What is wrong is raised as one of the :class:`BookError` family.
 """
 
+import re
 import zlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from itertools import takewhile
-from math import inf
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -24,6 +25,8 @@ CHECKSUM_DEPTH = 25
 _OLDER_FRAMES_TOLERATED = 3
 # Prices become integers of this many decimal places: exact, and quicker to order than Decimal.
 _PRICE_DECIMALS = 18
+_PRICE = rf"[0-9]+(?:\.[0-9]{{0,{_PRICE_DECIMALS}}})?"
+_PRICES = re.compile(f"{_PRICE}(?:,{_PRICE})*")
 _SCALES = [10 ** (_PRICE_DECIMALS - decimals) for decimals in range(_PRICE_DECIMALS + 1)]
 # So many prices are remembered as parsed, for all books together: 160 for each of the 205 spot pairs.
 _PRICES_REMEMBERED = 32768
@@ -297,8 +300,8 @@ class AggregatedBook(VerifiedBook):
         super().__init__()
         self._sequence = -1
         self._older_frames = 0
-        self._bids = _ShownSide(sign=-1)
-        self._asks = _ShownSide(sign=1)
+        self._bids: list[Level] = []
+        self._asks: list[Level] = []
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["data"]
@@ -308,73 +311,65 @@ class AggregatedBook(VerifiedBook):
             if self._older_frames >= _OLDER_FRAMES_TOLERATED:
                 raise SequenceGapError(self._sequence, sequence)
             return None
-        self._bids.replace([(level["price"], level["quantity"]) for level in data["Bids"]])
-        self._asks.replace([(level["price"], level["quantity"]) for level in data["Asks"]])
-        _verify_uncrossed(self._bids, self._asks)
+        self._bids = sorted(_shown_levels(data["Bids"]).items(), reverse=True)
+        self._asks = sorted(_shown_levels(data["Asks"]).items())
+        if self._bids and self._asks and self._bids[0][0] >= self._asks[0][0]:
+            raise CrossedBookError(self._bids[0][0], self._asks[0][0])
         self._sequence = sequence
         self._older_frames = 0
         self._verified = True
         return self.snapshot()
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
-        return self._bids.levels.copy(), self._asks.levels.copy()
+        return self._bids.copy(), self._asks.copy()
 
 
-class _ShownSide:
-    """One side of an aggregated book: two lists in step, best level first; ``keys`` order the ``levels``."""
+def _shown_levels(rows: Sequence[Mapping[str, str]]) -> dict[float, float]:
+    """Return the amounts by price of one side that is sent whole each time, checked as a whole."""
+    prices = [row["price"] for row in rows]
+    amounts = [float(row["quantity"]) for row in rows]
+    levels = dict(zip(map(float, prices), amounts, strict=True))
+    if not rows:
+        return levels
+    if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0):
+        raise ValueError(f"prices {prices}")
+    if not (isfinite(sum(amounts)) and min(amounts) >= 0.0):
+        raise ValueError(f"quantities {amounts}")
+    if 0.0 in amounts:
+        return {price: amount for price, amount in levels.items() if amount}
+    return levels
 
-    __slots__ = ("keys", "levels", "sign")
+
+class _LevelSide:
+    """One side of an aggregated book: three lists in step, best level first.
+
+    ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
+    """
+
+    __slots__ = ("keys", "levels", "sign", "tokens", "top_changed")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
-        self.levels: list[Level] = []
-
-    def replace(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Make the rows the whole side, as if they were set one after the other, but sort them once."""
-        levels: dict[int, Level] = {}
-        for price_text, quantity_text in rows:
-            price_key, price = _price(price_text)
-            amount = float(quantity_text)
-            if 0.0 < amount < inf:
-                levels[self.sign * price_key] = (price, amount)
-            elif amount == 0.0:
-                levels.pop(self.sign * price_key, None)
-            else:
-                raise ValueError(f"quantity {quantity_text}")
-        self.keys = sorted(levels)
-        self.levels = [levels[key] for key in self.keys]
-
-    def best_price(self) -> float:
-        return self.levels[0][0]
-
-
-class _LevelSide(_ShownSide):
-    """One side of an aggregated book with a third list in step.
-
-    ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
-    """
-
-    __slots__ = ("tokens", "top_changed")
-
-    def __init__(self, sign: int) -> None:
-        super().__init__(sign)
         self.tokens: list[str] = []
+        self.levels: list[Level] = []
         self.top_changed = True
 
     def replace(self, rows: Iterable[tuple[str, str]]) -> None:
-        rows = list(rows)
-        super().replace(rows)
-        tokens = {self.sign * _price(price_text)[0]: f"{price_text}:{quantity}" for price_text, quantity in rows}
-        self.tokens = [tokens[key] for key in self.keys]
+        """Make the rows the whole side, as if they were set one after the other, but sort them once."""
+        parsed: dict[int, tuple[str, Level]] = {}
+        for price_text, quantity_text in rows:
+            price_key, price = _price(price_text)
+            parsed[self.sign * price_key] = f"{price_text}:{quantity_text}", (price, _amount(quantity_text))
+        self.keys = sorted(key for key, (_, (_, amount)) in parsed.items() if amount)
+        self.tokens = [parsed[key][0] for key in self.keys]
+        self.levels = [parsed[key][1] for key in self.keys]
         self.top_changed = True
 
     def set(self, price_text: str, quantity_text: str) -> Level:
         """Set the quantity at a price, or remove the level when the quantity is zero."""
         price_key, price = _price(price_text)
-        amount = float(quantity_text)
-        if not 0.0 <= amount < inf:
-            raise ValueError(f"quantity {quantity_text}")
+        amount = _amount(quantity_text)
         level = (price, amount)
         key = self.sign * price_key
         keys = self.keys
@@ -398,6 +393,9 @@ class _LevelSide(_ShownSide):
         """Return the tokens that the checksum covers; from now on it is known whether they change."""
         self.top_changed = False
         return self.tokens[:CHECKSUM_DEPTH]
+
+    def best_price(self) -> float:
+        return self.levels[0][0]
 
 
 class _OrderLevel:
@@ -494,7 +492,7 @@ def book_checksum(bids: list[str], asks: list[str]) -> int:
     return zlib.crc32(":".join(tokens).encode())
 
 
-def _verify_uncrossed(bids: _ShownSide | _OrderSide, asks: _ShownSide | _OrderSide) -> None:
+def _verify_uncrossed(bids: _LevelSide | _OrderSide, asks: _LevelSide | _OrderSide) -> None:
     if bids.keys and asks.keys and -bids.keys[0] >= asks.keys[0]:
         raise CrossedBookError(bids.best_price(), asks.best_price())
 
@@ -516,6 +514,13 @@ def _price(text: str) -> tuple[int, float]:
     if key == 0:
         raise ValueError(f"price {text}")
     return key, float(text)
+
+
+def _amount(text: str) -> float:
+    amount = float(text)
+    if not 0.0 <= amount < inf:
+        raise ValueError(f"quantity {text}")
+    return amount
 
 
 def _quantity(text: str) -> Decimal:

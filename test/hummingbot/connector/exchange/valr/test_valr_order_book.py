@@ -465,6 +465,13 @@ def test_aggregated_frames_may_not_go_back() -> None:
     assert book.apply(old) is not None
 
 
+def test_aggregated_levels_are_taken_row_by_row() -> None:
+    levels = [("9", "2"), ("10", "1"), ("8", "1"), ("8.0", "0"), ("9.0", "3"), ("7", "0"), ("6", "0"), ("6", "4")]
+    rows = [{"price": price, "quantity": quantity} for price, quantity in levels]
+    frame = {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": {"Bids": rows, "Asks": [], "SequenceNumber": 1}}
+    assert AggregatedBook().apply(frame) == BookChange(True, [(10.0, 1.0), (9.0, 3.0), (6.0, 4.0)], [])
+
+
 def test_crossed_aggregated_book_is_an_error() -> None:
     exchange, book = ReferenceLevels("X"), AggregatedBook()
     exchange.change([("10", "1")], [("9", "1")])
@@ -552,9 +559,8 @@ class SlidingMarket:
 
 
 def fill_the_memory_of_prices() -> None:
-    prices = [{"price": str(price), "quantity": "1"} for price in range(2_000_000, 2_040_000)]
-    data = {"Bids": [], "Asks": prices, "SequenceNumber": 1}
-    AggregatedBook().apply({"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": data})
+    asks = [(str(price), "1") for price in range(2_000_000, 2_040_000)]
+    L1Book().apply(l1("SNAPSHOT", 1, [], asks, documented_checksum([], asks)))
 
 
 @pytest.mark.parametrize("feed", BookFeed)
