@@ -28,7 +28,7 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
     FullBook,
     QueuePosition,
 )
-from hummingbot.connector.exchange.valr.valr_order_book_tracker import SequencedOrderBook
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import ReadyMessage, SequencedOrderBook
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
@@ -378,7 +378,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             "asks": change.asks,
         }
         kind = OrderBookMessageType.SNAPSHOT if change.is_snapshot else OrderBookMessageType.DIFF
-        return OrderBookMessage(kind, content, self._next_timestamp())
+        return ReadyMessage(kind, content, self._next_timestamp())
 
     def _next_timestamp(self) -> float:
         """Return the time, never before an earlier one even if the computer's clock was set back."""

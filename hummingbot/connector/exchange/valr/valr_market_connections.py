@@ -137,7 +137,7 @@ class MarketConnections:
                         ping_timeout=None,
                     )
             except aiohttp.WSServerHandshakeError as error:
-                if signed and error.status in (401, 403):
+                if signed and error.status in (400, 401, 403):
                     self.note_refused_keys()
                 raise
         return assistant

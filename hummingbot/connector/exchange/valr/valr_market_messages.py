@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_messages import parse_number
 from hummingbot.core.data_type.common import TradeType
 
 _REFUSAL = re.compile(r"Channel (?P<event>\S+), pair (?P<symbol>\S+) combination invalid")
@@ -59,12 +60,12 @@ def parse_trade(frame: Mapping[str, Any]) -> PublicTrade:
     """
     try:
         data = frame["data"]
-        price, quantity = Decimal(data["price"]), Decimal(data["quantity"])
+        price, quantity = parse_number(data["price"]), parse_number(data["quantity"])
         side = _TAKER_SIDES[data["takerSide"].lower()]
         trade_id = data.get("id") or f"{data['tradedAt']}-{data['price']}-{data['quantity']}-{data['takerSide']}"
         symbol = frame["currencyPairSymbol"]
-    except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"unreadable trade ({type(error).__name__}: {error})") from error
-    if not (price.is_finite() and price > 0 and quantity.is_finite() and quantity > 0):
+    if not (price > 0 and quantity > 0):
         raise ValueError(f"unreadable trade (price {price}, quantity {quantity})")
     return PublicTrade(str(trade_id), str(symbol), price, quantity, side)

@@ -584,7 +584,7 @@ async def test_handshake_is_signed_and_not_renewed_when_there_are_keys() -> None
         assert len(headers["X-VALR-SIGNATURE"]) == 128
 
 
-@pytest.mark.parametrize("refusal", ["401", "403", "UNAUTHORIZED", "ERROR"])
+@pytest.mark.parametrize("refusal", ["400", "401", "403", "UNAUTHORIZED", "ERROR"])
 async def test_refused_keys_do_not_stop_public_data(refusal: str, caplog: pytest.LogCaptureFixture) -> None:
     server = TradeSocketServer("BTCZAR")
     if refusal.isdigit():
@@ -819,6 +819,13 @@ def trade_frame(**fields: Any) -> dict[str, Any]:
 def test_trade_without_an_id_gets_one_from_its_fields() -> None:
     assert parse_trade(trade_frame()).trade_id == "2024-03-27T12:33:19.918Z-5-1-buy"
     assert parse_trade(trade_frame(id="x", takerSide="SELL")) == ("x", "BTCZAR", Decimal(5), Decimal(1), TradeType.SELL)
+
+
+def test_trade_with_the_numbers_of_valrs_pages() -> None:
+    assert parse_trade(trade_frame(price="1,360,468", quantity="0,00102078"))[2:4] == (
+        Decimal(1360468),
+        Decimal("0.00102078"),
+    )
 
 
 @pytest.mark.parametrize(
