@@ -45,6 +45,7 @@ class Candles:
     def __init__(self, symbol: str, price: Decimal, now_ms: int) -> None:
         self.symbol = symbol
         self.last_price = price
+        self._first_price = price
         self.created_ms = now_ms
         self._by_period: dict[int, SortedDict] = {period: SortedDict() for period in PERIODS}
 
@@ -61,14 +62,14 @@ class Candles:
             candle.add(price, quantity, total)
 
     def candle(self, period: int, at_ms: int) -> Candle:
-        """Return the candle of the period a time lies in; flat at the last price before it when nothing traded."""
+        """Return the candle of the period a time lies in; flat at the price before it when nothing traded."""
         start_ms = at_ms - at_ms % (period * 1000)
         candles = self._by_period[period]
         candle: Candle | None = candles.get(start_ms)
         if candle is not None:
             return candle
         before = candles.bisect_left(start_ms) - 1
-        price = candles.peekitem(before)[1].close if before >= 0 else self.last_price
+        price = candles.peekitem(before)[1].close if before >= 0 else self._first_price
         return Candle(start_ms, price, price, price, price)
 
     def newest_first(

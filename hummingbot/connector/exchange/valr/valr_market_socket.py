@@ -124,6 +124,9 @@ class MarketSocket:
         """Stop all work and close the connection, without waiting long for the other side."""
         self.task.cancel()
         await asyncio.wait({self.task})
+        if not self.task.cancelled():
+            # It had failed already; asked for, that is no news to the event loop.
+            self.task.exception()
         try:
             async with asyncio.timeout(_CLOSE_DEADLINE):
                 await self._assistant.disconnect()
