@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from itertools import takewhile
-from math import inf, isfinite
+from math import inf
 from typing import Any, NamedTuple
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -25,8 +25,12 @@ CHECKSUM_DEPTH = 25
 _OLDER_FRAMES_TOLERATED = 3
 # Prices become integers of this many decimal places: exact, and quicker to order than Decimal.
 _PRICE_DECIMALS = 18
-_PRICE = rf"[0-9]+(?:\.[0-9]{{0,{_PRICE_DECIMALS}}})?"
+# Plain decimal text of a size that a float and a Decimal can hold.
+_WHOLE_DIGITS = 30
+_PRICE = rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,{_PRICE_DECIMALS}}})?"
 _PRICES = re.compile(f"{_PRICE}(?:,{_PRICE})*")
+_QUANTITY = re.compile(rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,30}})?")
+_QUANTITIES = re.compile(f"{_QUANTITY.pattern}(?:,{_QUANTITY.pattern})*")
 _SCALES = [10 ** (_PRICE_DECIMALS - decimals) for decimals in range(_PRICE_DECIMALS + 1)]
 # So many prices are remembered as parsed, for all books together: 160 for each of the 205 spot pairs.
 _PRICES_REMEMBERED = 32768
@@ -272,6 +276,8 @@ class FullBook(_ChecksummedBook):
         return [(price, side.volume(key)) for key, price in touched.items()]
 
     def _apply_entry(self, side: "_OrderSide", key: int, price: float, order_id: str, text: str) -> None:
+        if type(order_id) is not str:
+            raise TypeError("an order id is not text")
         quantity = _quantity(text)
         level = self._places.get(order_id)
         if level is not None:
@@ -326,15 +332,13 @@ class AggregatedBook(VerifiedBook):
 
 def _shown_levels(rows: Sequence[Mapping[str, str]]) -> dict[float, float]:
     """Return the amounts by price of one side that is sent whole each time, checked as a whole."""
-    prices = [row["price"] for row in rows]
-    amounts = [float(row["quantity"]) for row in rows]
+    prices, quantities = [row["price"] for row in rows], [row["quantity"] for row in rows]
+    amounts = [float(quantity) for quantity in quantities]
     levels = dict(zip(map(float, prices), amounts, strict=True))
     if not rows:
         return levels
-    if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0):
-        raise ValueError(f"prices {prices}")
-    if not (isfinite(sum(amounts)) and min(amounts) >= 0.0):
-        raise ValueError(f"quantities {amounts}")
+    if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0 and _QUANTITIES.fullmatch(",".join(quantities))):
+        raise ValueError("a price or a quantity is not plain decimal text")
     if 0.0 in amounts:
         return {price: amount for price, amount in levels.items() if amount}
     return levels
@@ -499,7 +503,7 @@ def _verify_uncrossed(bids: _LevelSide | _OrderSide, asks: _LevelSide | _OrderSi
 
 def _integer(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f"{value!r} is not an integer")
+        raise TypeError(f"{type(value).__name__} is not an integer")
     return value
 
 
@@ -508,28 +512,25 @@ def _price(text: str) -> tuple[int, float]:
     """Return the ordering key and the float of a positive price in plain decimal text."""
     whole, _, fraction = text.partition(".")
     digits = whole + fraction
-    if not (whole and digits.isascii() and digits.isdigit() and len(fraction) <= _PRICE_DECIMALS):
-        raise ValueError(f"price {text}")
+    fits = 0 < len(whole) <= _WHOLE_DIGITS and len(fraction) <= _PRICE_DECIMALS
+    if not (fits and digits.isascii() and digits.isdigit()):
+        raise ValueError(f"price {text:.40}")
     key = int(digits) * _SCALES[len(fraction)]
     if key == 0:
-        raise ValueError(f"price {text}")
+        raise ValueError(f"price {text:.40}")
     return key, float(text)
 
 
 def _amount(text: str) -> float:
-    amount = float(text)
-    if not 0.0 <= amount < inf:
-        raise ValueError(f"quantity {text}")
-    return amount
+    if not _QUANTITY.fullmatch(text):
+        raise ValueError(f"quantity {text:.40}")
+    return float(text)
 
 
 def _quantity(text: str) -> Decimal:
-    if type(text) is not str:
-        raise TypeError(f"quantity {text!r}")
-    quantity = Decimal(text)
-    if not (quantity.is_finite() and quantity >= 0):
-        raise ValueError(f"quantity {text}")
-    return quantity
+    if not _QUANTITY.fullmatch(text):
+        raise ValueError(f"quantity {text:.40}")
+    return Decimal(text)
 
 
 def _quantity_of(token: str) -> Decimal:

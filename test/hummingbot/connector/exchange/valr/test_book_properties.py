@@ -392,8 +392,38 @@ def test_nonsense_inside_a_frame_leaves_no_wrong_book(feed: str) -> None:
     told()
 
 
+@proven(6)
+@given(NUMBERS | st.text(max_size=4), NUMBERS | st.text(max_size=4), st.sampled_from(SIDES))
+def test_strange_numbers_under_a_right_checksum_make_no_strange_book(price: str, quantity: str, side: str) -> None:
+    """An exchange that really writes such numbers: the book refuses them, or has numbers that can be used."""
+    bids, asks = ([[price, quantity]], []) if side == BIDS else ([], [[price, quantity]])
+    level = {"Price": price, "Orders": [{"orderId": "a", "quantity": quantity}]}
+    row = {"price": price, "quantity": quantity}
+    sides = {each: [level] if each == side else [] for each in SIDES}
+    frames = {
+        L1: {
+            "type": "OB_L1_SNAPSHOT",
+            "d": {"b": bids, "a": asks, "sq": 1, "cs": checksum([f"{price}:{quantity}"], [])},
+        },
+        FULL: {
+            "type": "FULL_ORDERBOOK_SNAPSHOT",
+            "data": {**sides, "SequenceNumber": 1, "Checksum": checksum([f"a:{quantity}"], [])},
+        },
+        AGGREGATED: {
+            "type": "AGGREGATED_ORDERBOOK_UPDATE",
+            "data": {**{each: [row] if each == side else [] for each in SIDES}, "SequenceNumber": 1},
+        },
+    }
+    for feed, frame in frames.items():
+        book = BookFeed(feed).new_book()
+        if take(book, frame):
+            check_sane(book)
+            if isinstance(book, FullBook) and (place := book.queue_position("a")):
+                assert place.volume_ahead == 0
+
+
 @pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("depth", [10, 900])
+@pytest.mark.parametrize("depth", [10, 900, 2000])
 def test_deep_nonsense_is_refused(feed: str, depth: int) -> None:
     data = LAYOUTS[feed].data
     deep = Deep(feed, 2)
