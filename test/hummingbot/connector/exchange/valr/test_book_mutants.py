@@ -67,8 +67,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "the checksum takes quantities as numbers": (
         L1,
         "_LevelSide.replace",
-        'f"{price_text}:{quantity}"',
-        'f"{price_text}:{float(quantity)}"',
+        'f"{price_text}:{quantity_text}"',
+        'f"{price_text}:{float(quantity_text)}"',
     ),
     "the sequence of L1 is not checked": (
         L1,
