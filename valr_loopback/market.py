@@ -137,7 +137,7 @@ class Market:
                 distance = _NEAREST * exp(self._random.random() * log(_FARTHEST / _NEAREST))
                 quote = _to_tick(pair, price * (1 - distance if side is Side.BUY else 1 + distance))
                 maker = self._random.choice(self._makers[pair.symbol])
-                size = self._size(pair, price)
+                size = within_limits(pair, self._size(pair, price), quote)
                 self._exchange.place_limit(maker, pair.symbol, side, size, quote, post_only=True)
 
     def _pick_off(self, pair: Pair, price: float) -> None:

@@ -3,15 +3,18 @@
 import asyncio
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from random import Random
 
 import pytest
 from pydantic import ValidationError
 
 from test.valr_loopback.client import running
 from valr_loopback.decimals import on_tick
+from valr_loopback.exchange import Exchange
 from valr_loopback.faults import Fault
 from valr_loopback.many_pairs import FEWEST_PAIRS, MANY_SYMBOLS, MOST_PAIRS, many_pairs
-from valr_loopback.market import within_limits
+from valr_loopback.market import Market, within_limits
+from valr_loopback.market_data import MarketData
 from valr_loopback.orders import Side
 from valr_loopback.pairs import default_pairs
 from valr_loopback.server import TICK_SECONDS, LoopbackConfig, LoopbackServer
@@ -121,6 +124,23 @@ async def test_the_market_of_all_pairs_moves_by_hand_at_the_pace_asked_for():
         run(server, clock, 56)
         assert all(server.data.feeds[symbol].l1_sequence > before[symbol] + 8 for symbol in symbols)
         assert sum(bool(server.exchange.public_trades[symbol]) for symbol in symbols) > 0.9 * MOST_PAIRS
+
+
+class Frugal(Random):
+    """Draws the smallest sizes there are."""
+
+    def uniform(self, low, high):
+        return 0.0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_smallest_orders_of_the_market_are_taken_on_each(seed):
+    exchange = Exchange(HandClock(START), pairs=many_pairs(MOST_PAIRS, seed))
+    market = Market(exchange, MarketData(exchange), Frugal(seed))
+    market.open()
+    for symbol in market.symbols:
+        market.step(symbol)
+    assert min(exchange.engine.books[symbol].order_count for symbol in market.symbols) > 1
 
 
 async def test_by_hand_nothing_happens_by_itself():
