@@ -1,6 +1,6 @@
 """A trade socket that replays a recording; the benchmark starts it as a process of its own.
 
-Its argument are :func:`market_frames.record`'s as JSON. It prints its port, sends the snapshots to the client that
+Its argument is :func:`market_frames.record`'s as JSON. It prints its port, sends the snapshots to the client that
 subscribes, and then takes one order a line: ``{"batch": 0, "rate": 4100}``. It answers with the list of the times at
 which it sent the batch's book frames. At rate 0 it sends as quickly as the client takes them.
 """
@@ -37,15 +37,17 @@ async def play(socket: web.WebSocketResponse, texts: list[str], rate: float) -> 
     return sent_at
 
 
-async def take_orders(socket: web.WebSocketResponse, recording: Recording) -> None:
-    """Play what the benchmark asks for."""
+async def take_orders(socket: web.WebSocketResponse, recording: Recording, over: asyncio.Event) -> None:
+    """Play what the benchmark asks for, until it ends."""
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         say(await play(socket, recording.batches[order["batch"]], order["rate"]))
+    over.set()
 
 
 async def main() -> None:
-    """Serve one client until killed."""
+    """Serve one client until the benchmark ends."""
+    over = asyncio.Event()
     recording = record(**json.loads(sys.argv[1]))
     tasks: list[asyncio.Task[None]] = []
 
@@ -56,7 +58,7 @@ async def main() -> None:
             if frame.type is WSMsgType.TEXT and frame.json()["type"] == "SUBSCRIBE" and not tasks:
                 for snapshot in recording.snapshots:
                     await socket.send_str(snapshot)
-                tasks.append(asyncio.create_task(take_orders(socket, recording)))
+                tasks.append(asyncio.create_task(take_orders(socket, recording, over)))
         return socket
 
     app = web.Application()
@@ -65,7 +67,7 @@ async def main() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     say(runner.addresses[0][1])
-    await asyncio.Event().wait()
+    await over.wait()
 
 
 if __name__ == "__main__":
