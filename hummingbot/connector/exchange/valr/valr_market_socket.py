@@ -170,14 +170,12 @@ class MarketSocket:
             await asyncio.sleep(self._timing.subscription_spacing)
 
     async def _send_lists(self, lists: Subscriptions) -> None:
-        changed = {
-            event: lists.get(event, [])
-            for event in {**self._sent, **lists}
-            if lists.get(event, []) != self._sent.get(event, [])
-        }
+        """Send every list if one of them has changed: where VALR has lost them all unnoticed, that brings back all."""
+        complete = {event: lists.get(event, []) for event in {**self._sent, **lists}}
+        has_changed = any(symbols != self._sent.get(event, []) for event, symbols in complete.items())
         self._sent = lists
-        if changed:
-            await self._send(subscribe_frame(changed))
+        if has_changed:
+            await self._send(subscribe_frame(complete))
 
     async def _send(self, frame: dict[str, Any]) -> None:
         try:

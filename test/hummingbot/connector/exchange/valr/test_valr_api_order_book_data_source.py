@@ -294,6 +294,19 @@ async def test_trades_that_are_stopped_unasked_or_never_confirmed_are_asked_for_
         assert server.snapshots_sent == {"BTCZAR": 1, "ETHZAR": 1}
 
 
+async def test_one_renewed_book_brings_back_everything_the_exchange_has_forgotten() -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        (client,) = place.server.clients
+        await place.lose_a_frame("BTCZAR")
+        client.lists.clear()
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert client.lists[CONSTANTS.NEW_TRADE] == ["BTCZAR", "ETHZAR"]
+        await place.server.trade("ETHZAR", price="2000.50")
+        await until(lambda: place.source.last_trade_price("ETH-ZAR") == Decimal("2000.50"))
+        assert place.server.clients == [client]
+
+
 async def test_refused_pair_does_not_harm_the_others(caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR", "OLD-ZAR", "ETH-ZAR") as place:
         await until(lambda: place.equal("BTC-ZAR"))
