@@ -9,20 +9,23 @@ FAULT_SECONDS ?= 15
 PAIRS ?= 205
 HOURS ?= 2
 CHECKPOINTS ?= 1000
-SEED ?= 1
+SEEDS ?= 200
+FIRST ?= 1
+MINUTES ?= 10
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults books evidence bench-books demo lock clean
+.PHONY: help install check unit coverage test faults books simulate evidence bench-books demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
 	@echo 'make demo      the main job against the loopback exchange, DEMO_SECONDS=$(DEMO_SECONDS)'
 	@echo 'make test      style, types, all tests, coverage'
 	@echo 'make faults    the real strategy under every fault, against the ledger; ONLY="names" for some'
-	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(SEED)'
+	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(or $(SEED),1)'
+	@echo 'make simulate  SEEDS=$(SEEDS) days of MINUTES=$(MINUTES) from FIRST=$(FIRST), in simulated time; SEED=n replays one'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
 	@echo 'make bench-books  the market data way replayed: what a frame costs, and whether 205 pairs are held'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
@@ -56,7 +59,10 @@ faults: install
 
 books: install
 	@mkdir -p build
-	$(PYTHON) -m test.market_data --hours $(HOURS) --pairs $(PAIRS) --checkpoints $(CHECKPOINTS) --seed $(SEED) --report build/books
+	$(PYTHON) -m test.market_data --hours $(HOURS) --pairs $(PAIRS) --checkpoints $(CHECKPOINTS) --seed $(or $(SEED),1) --report build/books
+
+simulate: install
+	$(PYTHON) -m test.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --workers $(WORKERS))
 
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py

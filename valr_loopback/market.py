@@ -4,7 +4,7 @@ It trades through the same engine as everybody else, from accounts of its own. E
 by one step of ``STEP_SECONDS``; who calls it, and how often, decides the pace.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from itertools import cycle
@@ -22,7 +22,8 @@ TAKER = "market-taker"
 
 _LEVELS = 30
 _NEW_ORDERS = 3
-_HISTORY_MINUTES, _HISTORY_MINUTES_OF_ALL = 720, 28_800
+HISTORY_MINUTES = 720
+_HISTORY_MINUTES_OF_ALL = 28_800
 _NEAREST, _FARTHEST = 0.0003, 0.02
 _NOISE = 0.00008
 _TREND_NOISE = 0.0000006
@@ -50,10 +51,19 @@ class _Fair:
 
 
 class Market:
-    """Makers and takers on every tradable pair."""
+    """Makers and takers on every tradable pair, or on those named, with candles from before they came."""
 
-    def __init__(self, exchange: Exchange, data: MarketData, random: Random) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        data: MarketData,
+        random: Random,
+        symbols: Collection[str] | None = None,
+        history_minutes: int = HISTORY_MINUTES,
+    ) -> None:
         self._exchange = exchange
+        self._symbols = symbols
+        self._history_minutes = history_minutes
         self._data = data
         self._random = random
         self._fair: dict[str, _Fair] = {}
@@ -72,6 +82,8 @@ class Market:
         for pair in engine.pairs.values():
             makers = (f"market-maker-{pair.symbol}-1", f"market-maker-{pair.symbol}-2")
             if not pair.tradable and makers[0] not in engine.portfolios:
+                continue
+            if self._symbols is not None and pair.symbol not in self._symbols:
                 continue
             self._makers[pair.symbol] = makers
             self._fair[pair.symbol] = _Fair(log(pair.start_price), log(engine.mark_price(pair.symbol)))
@@ -110,7 +122,7 @@ class Market:
 
     def _write_history(self, pair: Pair) -> None:
         # Backwards from today's price, so that the candles end where the market begins.
-        minutes = min(_HISTORY_MINUTES, _HISTORY_MINUTES_OF_ALL // len(self._exchange.engine.pairs))
+        minutes = min(self._history_minutes, _HISTORY_MINUTES_OF_ALL // len(self._exchange.engine.pairs))
         walk, fair = [float(pair.start_price)], _Fair(log(pair.start_price), log(pair.start_price))
         while len(walk) < minutes * 2:
             for _ in range(10):

@@ -21,7 +21,7 @@ from valr_loopback.gateway import Gateway
 from valr_loopback.interval_faults import IntervalFaults
 from valr_loopback.ledger import ledger
 from valr_loopback.many_pairs import FEWEST_PAIRS, MOST_PAIRS, many_pairs
-from valr_loopback.market import STEP_SECONDS, Market
+from valr_loopback.market import HISTORY_MINUTES, STEP_SECONDS, Market
 from valr_loopback.market_data import MarketData
 from valr_loopback.order_entry import CommandQueue, OrderEntry
 from valr_loopback.pairs import default_pairs
@@ -62,7 +62,8 @@ class LoopbackConfig(BaseModel):
 
     ``lookup_delay`` is how long a queued order stays hidden from lookups, ``engine_delay`` how long a command waits
     before it reaches the book, both drawn from a range. ``pairs`` is how many spot pairs are tradable; without it the
-    list is the short one of ``default_pairs``. ``market_pace`` 2 makes the market twice as fast. ``by_hand`` lets
+    list is the short one of ``default_pairs``. ``market_pairs`` are those that have a market, without it all; their
+    candles go back ``history_minutes``, on many pairs less. ``market_pace`` 2 makes the market twice as fast. ``by_hand`` lets
     nothing happen by itself: the market moves when ``LoopbackServer.tick`` is called. ``snapshot_on_resubscribe``
     sends the first message of a book also to those who name a pair again that they are subscribed to, which VALR may do
     or not (valr-api.md 9). With a ``state`` file the exchange goes on where the one before it was, stopped or killed.
@@ -75,7 +76,9 @@ class LoopbackConfig(BaseModel):
     seed: int = 1
     pairs: int | None = Field(default=None, ge=FEWEST_PAIRS, le=MOST_PAIRS)
     market: bool = True
+    market_pairs: tuple[str, ...] | None = None
     market_pace: float = Field(default=1.0, gt=0)
+    history_minutes: int = Field(default=HISTORY_MINUTES, ge=0)
     by_hand: bool = False
     rate_limits: bool = True
     order_status_mode: OrderStatusMode = "automatic"
@@ -135,7 +138,17 @@ class LoopbackServer:
         )
         self.trades = TradeHub(self.data, self.faults, snapshot_on_resubscribe=self.config.snapshot_on_resubscribe)
         self._interval_faults = IntervalFaults(self.exchange, self.accounts, self.trades, self.faults)
-        self._market = Market(self.exchange, self.data, Random(f"{seed} market")) if self.config.market else None
+        self._market = (
+            Market(
+                self.exchange,
+                self.data,
+                Random(f"{seed} market"),
+                self.config.market_pairs,
+                self.config.history_minutes,
+            )
+            if self.config.market
+            else None
+        )
         self._ticks = 0
         self._steps_due = 0.0
         self._seconds_since_ms = self.exchange.now_ms()

@@ -34,7 +34,7 @@ class Record:
 
     ``traded_at`` are the times of the ledger's trades by their ids; ``sent`` is when the bot took up each order it
     sent; ``foreign`` are the exchange's ids of orders of others on the account; ``claimed_gone`` is what `cancel_all`
-    said it had cancelled and when; ``balances`` are the bot's at the end, available and total; ``idle`` are the kinds
+    said it had cancelled and when; ``quoting_bound`` is how soon after the faults it has to quote; ``balances`` are the bot's at the end, available and total; ``idle`` are the kinds
     of faults that never struck; ``errors`` are log lines nobody should ever see.
     """
 
@@ -52,6 +52,7 @@ class Record:
     balances: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     idle: Sequence[str] = ()
     errors: Sequence[str] = ()
+    quoting_bound: float = QUOTING_BOUND
 
     def own_orders(self) -> list[LedgerOrder]:
         """Return the ledger's orders that are not of others."""
@@ -261,7 +262,7 @@ def _other(record: Record, most_live: int, seconds_over: float, quoting_after: f
         wrong.append(f"up to {most_live} orders were live, more than {record.most_wanted} for {seconds_over:.1f} s")
     if quoting_after is None:
         wrong.append("the bot never quoted again after the faults ended")
-    elif quoting_after > QUOTING_BOUND:
+    elif quoting_after > record.quoting_bound:
         wrong.append(f"the bot quoted again {quoting_after:.1f} s after the faults ended")
     wrong += [f"{kind} never struck, so nothing is proven" for kind in record.idle]
     wrong += [f"the log says: {line}" for line in record.errors]

@@ -1,0 +1,158 @@
+"""What a simulated day is made of: drawn from one integer, printed as it is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from valr_loopback.fault_kinds import ANY, KINDS, FaultKind
+
+PAIRS = {"BTC-ZAR": ("BTCZAR", "0.002"), "ETH-ZAR": ("ETHZAR", "0.05"), "USDT-ZAR": ("USDTZAR", "120")}
+"""The pairs a bot may trade: VALR's symbol, and an order amount that its balances bear many times over."""
+
+CALM_START = 10.0
+QUIET_END = 60.0
+"""Seconds at the end in which nothing goes wrong any more."""
+
+_EVENTS = (
+    "",
+    "",
+    "ORDER_STATUS_UPDATE",
+    "NEW_ACCOUNT_TRADE",
+    "ORDER_PROCESSED",
+    "OPEN_ORDERS_UPDATE",
+    "BALANCE_UPDATE",
+)
+_BOOK_EVENTS = ("OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE")
+_SOCKET_KINDS = ("account_socket_close", "account_socket_close_cleanly", "account_socket_silent")
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that befalls the network, the exchange or the bot, at a second and for so many."""
+
+    at: float
+    lasts: float
+    what: str
+    value: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.at:.1f} s: {self.what} for {self.lasts:.1f} s" + (f" ({self.value:.3g})" if self.value else "")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One simulated day. Times are seconds since its begin; ``faults`` are rows of the exchange's fault plan."""
+
+    seed: int
+    seconds: float
+    pairs: tuple[str, ...]
+    levels: int
+    refresh: float
+    spread: float
+    filled_order_delay: float
+    order_entry: str
+    book_feed: str
+    market_pace: float
+    delay: tuple[float, float]
+    faults: tuple[Mapping[str, Any], ...]
+    incidents: tuple[Incident, ...]
+
+    @property
+    def quiet_from(self) -> float:
+        """When nothing goes wrong any more."""
+        return self.seconds - QUIET_END
+
+    def lines(self) -> list[str]:
+        """Describe it."""
+        return [
+            f"seed {self.seed}: {self.seconds:.0f} s, {', '.join(self.pairs)}, {self.levels} levels every "
+            f"{self.refresh:.1f} s at {self.spread:.4f}, refilled after {self.filled_order_delay:.1f} s, orders over "
+            f"{self.order_entry}, books by {self.book_feed}, market pace {self.market_pace:.2f}, network "
+            f"{self.delay[0] * 1000:.1f}-{self.delay[1] * 1000:.1f} ms",
+            *(f"fault {' '.join(f'{name}={value}' for name, value in row.items())}" for row in self.faults),
+            *(f"incident {incident}" for incident in self.incidents),
+        ]
+
+
+def draw_world(seed: int, minutes: float) -> World:
+    """Draw a day from a seed."""
+    random = Random(f"{seed} world")
+    seconds = 60.0 * minutes
+    pairs = tuple(random.sample(sorted(PAIRS), random.choice((1, 1, 1, 2, 3))))
+    window = (CALM_START, max(seconds - QUIET_END, CALM_START))
+    return World(
+        seed=seed,
+        seconds=seconds,
+        pairs=pairs,
+        levels=random.choice((1, 1, 2, 3)),
+        refresh=random.choice((1.0, 2.0, 5.0, 10.0, 30.0)),
+        spread=random.choice((0.0003, 0.0006, 0.0015)),
+        filled_order_delay=random.choice((1.0, 5.0)),
+        order_entry=random.choice(("websocket", "websocket", "rest")),
+        book_feed=random.choice(("l1", "l1", "full", "aggregated")),
+        market_pace=random.choice((0.2, 0.4, 0.8)),
+        delay=random.choice(((0.0002, 0.001), (0.002, 0.02), (0.01, 0.12))),
+        faults=tuple(_draw_faults(random, window, pairs)),
+        incidents=tuple(sorted(_draw_incidents(random, window), key=lambda incident: incident.at)),
+    )
+
+
+def _moment(random: Random, window: tuple[float, float], shortest: float, longest: float) -> tuple[float, float]:
+    begin = random.uniform(*window)
+    lasts = min(random.uniform(shortest, longest), max(window[1] - begin, 0.0))
+    return round(begin, 1), round(lasts, 1)
+
+
+def _draw_faults(random: Random, window: tuple[float, float], pairs: Sequence[str]) -> list[dict[str, Any]]:
+    """Draw kinds first, so that each of them comes as often as another."""
+    count = random.choice((0, 1, 1, 2, 3, 5, 8))
+    return [_draw_fault(random, kind, window, pairs) for kind in random.sample(list(FaultKind), count)]
+
+
+def _draw_fault(random: Random, kind: FaultKind, window: tuple[float, float], pairs: Sequence[str]) -> dict[str, Any]:
+    takes, forms = KINDS[kind].takes, KINDS[kind].forms
+    begin, lasts = _moment(random, window, 5.0, 90.0)
+    row: dict[str, Any] = {
+        "kind": kind.value,
+        "from_seconds": begin,
+        "until_seconds": round(begin + lasts, 1),
+        "probability": random.choice((0.1, 0.3, 0.6, 1.0)),
+    }
+    if kind.value in _SOCKET_KINDS:
+        # One opportunity a second: less often, or nothing else happens.
+        row["probability"] = random.choice((0.03, 0.1, 0.3))
+    if forms:
+        row["form"] = random.choice([form for form in (*forms, ANY) if form])
+    if "event" in takes and (event := random.choice(_BOOK_EVENTS if kind.value.startswith("book") else _EVENTS)):
+        row["event"] = event
+    if "side" in takes and random.random() < 0.2:
+        row["side"] = random.choice(("buy", "sell"))
+    if "pair" in takes and (kind is FaultKind.PAIR_INACTIVE or random.random() < 0.2):
+        row["pair"] = PAIRS[random.choice(pairs)][0]
+    if "offset" in takes:
+        row["offset"] = str(random.choice((-200, -20, -3, 3, 20, 200)))
+        row["probability"] = 1.0
+    return row
+
+
+def _draw_incidents(random: Random, window: tuple[float, float]) -> list[Incident]:
+    kinds = {
+        "stall to the exchange": (1.0, 20.0),
+        "stall to the bot": (1.0, 20.0),
+        "slow network": (5.0, 60.0),
+        "reset of every connection": (0.0, 0.0),
+        "silence both ways": (5.0, 60.0),
+        "silence to the exchange": (5.0, 60.0),
+        "silence to the bot": (5.0, 60.0),
+        "connections refused": (2.0, 30.0),
+        "exchange restarted": (0.5, 10.0),
+        "exchange killed": (0.5, 20.0),
+        "bot restarted": (0.5, 10.0),
+        "bot killed": (0.5, 10.0),
+    }
+    incidents = []
+    for what in random.sample(sorted(kinds), random.choice((0, 0, 1, 1, 2, 3))):
+        begin, lasts = _moment(random, window, *kinds[what])
+        incidents.append(Incident(begin, lasts, what, random.uniform(0.05, 1.0) if what == "slow network" else 0.0))
+    return incidents
