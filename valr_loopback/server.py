@@ -63,10 +63,11 @@ class LoopbackConfig(BaseModel):
     ``lookup_delay`` is how long a queued order stays hidden from lookups, ``engine_delay`` how long a command waits
     before it reaches the book, both drawn from a range. ``pairs`` is how many spot pairs are tradable; without it the
     list is the short one of ``default_pairs``. ``market_pairs`` are those that have a market, without it all; their
-    candles go back ``history_minutes``, on many pairs less. ``market_pace`` 2 makes the market twice as fast. ``by_hand`` lets
-    nothing happen by itself: the market moves when ``LoopbackServer.tick`` is called. ``snapshot_on_resubscribe``
-    sends the first message of a book also to those who name a pair again that they are subscribed to, which VALR may do
-    or not (valr-api.md 9). With a ``state`` file the exchange goes on where the one before it was, stopped or killed.
+    candles go back ``history_minutes``, on many pairs less. ``market_pace`` 2 makes the market twice as fast.
+    ``by_hand`` lets nothing happen by itself: the market moves when ``LoopbackServer.tick`` is called.
+    ``snapshot_on_resubscribe`` sends the first message of a book also to those who name a pair again that they are
+    subscribed to, which VALR may do or not (valr-api.md 9). With a ``state`` file the exchange goes on where the one
+    before it was, stopped or killed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

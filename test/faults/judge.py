@@ -34,8 +34,9 @@ class Record:
 
     ``traded_at`` are the times of the ledger's trades by their ids; ``sent`` is when the bot took up each order it
     sent; ``foreign`` are the exchange's ids of orders of others on the account; ``claimed_gone`` is what `cancel_all`
-    said it had cancelled and when; ``quoting_bound`` is how soon after the faults it has to quote; ``balances`` are the bot's at the end, available and total; ``idle`` are the kinds
-    of faults that never struck; ``errors`` are log lines nobody should ever see.
+    said it had cancelled and when; ``quoting_bound`` is how soon after the faults it has to quote; ``balances`` are the
+    bot's at the end, available and total; ``idle`` are the kinds of faults that never struck; ``errors`` are log lines
+    nobody should ever see.
     """
 
     ledger: Ledger
