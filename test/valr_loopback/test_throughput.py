@@ -1,9 +1,9 @@
 """The work of one command must not grow with the number of resting orders."""
 
-import sys
 import time
 from random import Random
 
+from test.work import count_calls
 from valr_loopback.exchange import Exchange
 from valr_loopback.faults import FaultPlan
 from valr_loopback.market_data import MarketData
@@ -45,38 +45,22 @@ def some_commands(exchange):
     exchange.place_limit("crowd-1", "BTCZAR", "buy", "0.005", "1901000", time_in_force="IOC")
 
 
-def calls(action):
-    """Count the function calls an action makes: a measure of work that no busy machine disturbs."""
-    count = 0
-
-    def profile(frame, event, argument):
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 def test_the_work_of_a_command_does_not_grow_with_the_book():
     few, many = (crowded(resting)[0] for resting in (1_000, 10_000))
-    assert calls(lambda: some_commands(many)) < 1.5 * calls(lambda: some_commands(few))
+    assert count_calls(lambda: some_commands(many)) < 1.5 * count_calls(lambda: some_commands(few))
 
 
 def test_each_change_is_encoded_once_for_all_subscribers():
     one, twenty = (crowded(1_000, subscribers) for subscribers in (1, 20))
     sends = (len(FEEDS) * 5 + 10) * 19 * 3
-    assert calls(lambda: some_commands(twenty[0])) < calls(lambda: some_commands(one[0])) + sends
+    assert count_calls(lambda: some_commands(twenty[0])) < count_calls(lambda: some_commands(one[0])) + sends
     frames = [sink.frames[-1] for sink in twenty[1]]
     assert all(frame is frames[0] for frame in frames)
 
 
 def test_nothing_is_encoded_without_subscribers():
     watched, unwatched = (crowded(1_000, subscribers)[0] for subscribers in (1, 0))
-    assert calls(lambda: some_commands(unwatched)) < calls(lambda: some_commands(watched)) / 2
+    assert count_calls(lambda: some_commands(unwatched)) < count_calls(lambda: some_commands(watched)) / 2
 
 
 def test_500_commands_a_second_are_far_within_reach():

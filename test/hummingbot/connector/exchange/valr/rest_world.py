@@ -21,7 +21,7 @@ from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder
 from hummingbot.core.event.event_logger import EventLogger
-from hummingbot.core.event.events import MarketEvent
+from test.hummingbot.connector.exchange.valr.loopback_bot import EVENTS
 
 PAIR = "ETH-ZAR"
 SYMBOL = "ETHZAR"
@@ -108,17 +108,6 @@ def _iso_now() -> str:
 
 def refusal(code: int, message: str, status: int = 400) -> tuple[int, dict[str, Any]]:
     return status, {"code": code, "message": message}
-
-
-EVENTS = {
-    MarketEvent.BuyOrderCreated: "created",
-    MarketEvent.SellOrderCreated: "created",
-    MarketEvent.OrderFilled: "filled",
-    MarketEvent.OrderCancelled: "cancelled",
-    MarketEvent.OrderFailure: "failed",
-    MarketEvent.BuyOrderCompleted: "completed",
-    MarketEvent.SellOrderCompleted: "completed",
-}
 
 
 class World:

@@ -7,14 +7,13 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed, VerifiedBook
+from test.work import count_calls
 
 BENCHMARKS = Path(__file__).parents[5] / "benchmarks"
 
@@ -58,22 +57,6 @@ def test_recording_follows_from_its_seed(market_frames: ModuleType, feed: str) -
     assert len(trades) == len(frames) // (market_frames.BOOK_FRAMES_PER_TRADE + 1)
 
 
-def calls(action: Callable[[], None]) -> int:
-    """Count the function calls an action makes: a measure of work that no busy machine disturbs."""
-    count = 0
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return count
-
-
 @pytest.mark.parametrize("feed", ["l1", "full"])
 def test_work_of_an_update_does_not_grow_with_the_depth_of_the_book(market_frames: ModuleType, feed: str) -> None:
     def work(depth: int) -> int:
@@ -81,7 +64,7 @@ def test_work_of_an_update_does_not_grow_with_the_depth_of_the_book(market_frame
         book: VerifiedBook = BookFeed(feed).new_book()
         book.apply(json.loads(recording.snapshots[0]))
         frames = [json.loads(text) for text in recording.batches[0] if "NEW_TRADE" not in text]
-        count = calls(lambda: [book.apply(frame) for frame in frames] and None)
+        count = count_calls(lambda: [book.apply(frame) for frame in frames] and None)
         assert tuple(book.snapshot()[1:]) == recording.final_books[recording.symbols[0]]
         return count
 

@@ -439,12 +439,18 @@ def test_filled_without_a_size_is_not_taken_for_the_size_that_was_placed() -> No
     assert desk.ends == [End.FILLED]
 
 
-def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
+def filled_without_a_size() -> Desk:
+    """Return a desk with an order by quote amount that VALR calls filled, not saying how much; one trade is known."""
     desk = Desk(track=False)
     desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
     desk.accept()
     desk.event(report("Filled", originalQuantity="0", remainingQuantity="0"))
     desk.event(trade(1, "0.3"))
+    return desk
+
+
+def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
+    desk = filled_without_a_size()
     assert desk.ends == []
     assert [wish.totals for wish in lookups(desk.after(0.0))] == [True]
     desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0", totalExecutedQuantity="0.5"))
@@ -454,11 +460,7 @@ def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
 
 
 def test_when_no_summary_says_how_much_was_filled_the_trades_have_the_last_word() -> None:
-    desk = Desk(track=False)
-    desk.take(desk.lifecycle.track(CID, PAIR, Decimal(0), desk.now, created_at=T0, immediate=True))
-    desk.accept()
-    desk.event(report("Filled", originalQuantity="0", remainingQuantity="0"))
-    desk.event(trade(1, "0.3"))
+    desk = filled_without_a_size()
     asked = 0
     while not desk.ends:
         wishes = desk.after(0.25)
