@@ -79,6 +79,8 @@ def _own_world(seed: int, folder: str, loop: NetworkLoop, trace: Trace) -> Itera
     """Let everything that draws, tells time, dials or logs do so in this day only."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers
+    loggers = [each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    settings = [(each, each.level, each.disabled, each.propagate) for each in loggers]
     nonces = tracking_nonce.NonceCreator.for_microseconds()
     state = random.getstate()
     with ExitStack() as stack:
@@ -87,6 +89,9 @@ def _own_world(seed: int, folder: str, loop: NetworkLoop, trace: Trace) -> Itera
         stack.enter_context(patch.object(tracking_nonce, "_microseconds_nonce_provider", nonces))
         stack.enter_context(patch.object(hummingbot, "_data_path", folder))
         root.handlers, root.level = [_TraceHandler(trace, loop)], logging.WARNING
+        for logger in loggers:
+            logger.level, logger.disabled, logger.propagate = logging.NOTSET, False, True
+        root.manager._clear_cache()  # type: ignore[attr-defined]
         random.seed(seed)
         # The collector runs when it likes, and what it finalises may log.
         gc.disable()
@@ -99,6 +104,9 @@ def _own_world(seed: int, folder: str, loop: NetworkLoop, trace: Trace) -> Itera
             gc.enable()
             random.setstate(state)
             root.handlers, root.level = handlers, level
+            for logger, *setting in settings:
+                logger.level, logger.disabled, logger.propagate = setting
+            root.manager._clear_cache()  # type: ignore[attr-defined]
 
 
 class _TraceHandler(logging.Handler):
@@ -109,10 +117,9 @@ class _TraceHandler(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Without the logger's name: a class keeps the one under which it, or the class below it, first spoke.
         problem = f" {record.exc_info[1]!r}" if record.exc_info else ""
-        self._trace.add(
-            self._loop.time(), f"{record.levelname} {record.name.rsplit('.', 1)[-1]}: {record.getMessage()}{problem}"
-        )
+        self._trace.add(self._loop.time(), f"{record.levelname} {record.getMessage()}{problem}")
 
 
 class _Day:

@@ -176,13 +176,19 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "ArithmeticError) as error:\n            self._verified = False",
         "ArithmeticError) as error:\n            pass",
     ),
-    "a crossed book is accepted": (AGGREGATED, "_verify_uncrossed", "-bids.keys[0] >= asks.keys[0]", "False"),
-    "a locked book is accepted": (
+    "a crossed aggregated book is accepted": (
         AGGREGATED,
-        "_verify_uncrossed",
-        "-bids.keys[0] >= asks.keys[0]",
-        "-bids.keys[0] > asks.keys[0]",
+        "AggregatedBook._apply",
+        "self._bids[0][0] >= self._asks[0][0]",
+        "False",
     ),
+    "a locked aggregated book is accepted": (
+        AGGREGATED,
+        "AggregatedBook._apply",
+        "self._bids[0][0] >= self._asks[0][0]",
+        "self._bids[0][0] > self._asks[0][0]",
+    ),
+    "a crossed book is accepted": (FULL, "_verify_uncrossed", "-bids.keys[0] >= asks.keys[0]", "False"),
     "an older aggregated frame is taken": (AGGREGATED, "AggregatedBook._apply", "sequence < self._sequence", "False"),
     "an aggregated feed may not start again": (
         AGGREGATED,
