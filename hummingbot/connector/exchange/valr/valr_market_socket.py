@@ -48,7 +48,8 @@ class MarketTiming:
     # Pauses before refused keys are tried again.
     keys_retry: float = 600.0
     keys_retry_max: float = 6 * 3600.0
-    refusal_retry: float = 60.0
+    # Short enough to be back within half a minute of a pair that was refused for a while.
+    refusal_retry: float = 15.0
     waiting_warning: float = 30.0
     anonymous_lifetime: float = CONSTANTS.ANONYMOUS_SOCKET_LIFETIME
     handover_patience: float = 20.0
