@@ -1,6 +1,7 @@
 """VALR's rate limits (valr-api.md 1.6). Counters start anew with each calendar second or minute."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 _MINUTE_MS = 60_000
@@ -45,9 +46,10 @@ _ROUTES = (
 
 
 class RateLimiter:
-    """Counts requests per limit and caller."""
+    """Counts requests per limit and caller; ``refused`` how often each limit was overstepped."""
 
     def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
         self._counts: dict[tuple[str, str], tuple[int, int]] = {}
 
     def take(self, limit: Limit, caller: str, now_ms: int) -> bool:
@@ -56,6 +58,7 @@ class RateLimiter:
         counted_in, count = self._counts.get((limit.name, caller), (window, 0))
         count = count + 1 if counted_in == window else 1
         self._counts[limit.name, caller] = (window, count)
+        self.refused[limit.name] += count > limit.count
         return count <= limit.count
 
     def take_request(self, verb: str, path: str, ip: str, key: str, now_ms: int) -> bool:

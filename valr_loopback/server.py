@@ -150,6 +150,7 @@ class LoopbackServer:
             if self.config.market
             else None
         )
+        self.rate_limiter = RateLimiter() if self.config.rate_limits else None
         self._ticks = 0
         self._steps_due = 0.0
         self._seconds_since_ms = self.exchange.now_ms()
@@ -215,7 +216,7 @@ class LoopbackServer:
             self._services,
             self.accounts,
             self.trades,
-            RateLimiter() if self.config.rate_limits else None,
+            self.rate_limiter,
             idle_seconds=self.config.socket_idle_seconds,
             anonymous_seconds=self.config.anonymous_socket_seconds,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Clock = Callable[[], float]
 """Epoch seconds, like ``time.time``. The only source of time in the exchange."""
@@ -25,13 +26,18 @@ def milliseconds(clock: Clock) -> int:
 
 def iso(time_ms: int) -> str:
     """Write a time with three fraction digits and ``Z``."""
-    moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ms % 1000:03d}Z"
+    return f"{_second(time_ms // 1000)}.{time_ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(time_s: int) -> str:
+    # Many answers tell of the same few seconds, and formatting one is dear.
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def iso_seconds(time_ms: int) -> str:
     """Write a time without fraction digits."""
-    return f"{datetime.fromtimestamp(time_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{_second(time_ms // 1000)}Z"
 
 
 def parse_iso(text: str) -> int:

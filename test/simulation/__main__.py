@@ -1,12 +1,14 @@
 """``python -m test.simulation``: plays the days of many seeds, or of one with its trace, and says what was found."""
 
 import time
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
 from test.simulation.day import Outcome, simulate
 from test.simulation.days import play_all
+from test.simulation.profile import sampled
 
 _PROBLEMS_SHOWN = 3
 
@@ -17,10 +19,17 @@ def main(
     first: Annotated[int, typer.Option(help="The first of them.")] = 1,
     minutes: Annotated[float, typer.Option(min=2, help="Simulated minutes of each day; the last is quiet.")] = 10,
     workers: Annotated[int, typer.Option(min=1, help="How many are played at the same time.")] = 2,
+    profile: Annotated[bool, typer.Option(help="With --seed: say where the processor's time went.")] = False,
 ) -> None:
     """Let the strategy trade through simulated days; ends with 0 only if every promise was held on each of them."""
+    if seed is not None and profile:
+        simulate(seed, 2)
+        with sampled() as samples:
+            outcome = simulate(seed, minutes)
+        raise typer.Exit(_replay(outcome, samples.lines()))
     if seed is not None:
-        raise typer.Exit(_replay(simulate(seed, minutes)))
+        outcome = simulate(seed, minutes)
+        raise typer.Exit(_replay(outcome, outcome.trace))
     begun, outcomes = time.perf_counter(), list[Outcome]()
     for outcome in play_all(range(first, first + seeds), minutes, workers):
         outcomes.append(outcome)
@@ -41,8 +50,8 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
-def _replay(outcome: Outcome) -> int:
-    for line in outcome.trace:
+def _replay(outcome: Outcome, lines: Iterable[str]) -> int:
+    for line in lines:
         typer.echo(line)
     typer.echo(
         f"seed {outcome.seed}: {outcome.orders} orders, {outcome.fills} fills, {outcome.seconds:.0f} s in "

@@ -60,7 +60,7 @@ class SimulatedBot:
             market_info=MarketTradingPairTuple(self.connector, trading_pair, *trading_pair.split("-")),
             bid_spread=Decimal(str(world.spread)),
             ask_spread=Decimal(str(world.spread)),
-            order_amount=Decimal(PAIRS[trading_pair][1]),
+            order_amount=Decimal(PAIRS[trading_pair][1]) * world.amounts,
             order_levels=world.levels,
             order_level_spread=Decimal("0.002"),
             order_refresh_time=world.refresh,
@@ -68,6 +68,10 @@ class SimulatedBot:
             minimum_spread=Decimal(-100),
         )
         return strategy
+
+    def knows(self, client_order_id: str) -> bool:
+        """Whether the connector has a live order of this name on record."""
+        return client_order_id in self.connector._keeper._lifecycle.live_ids
 
     def start(self) -> None:
         """Run the clock, with the connector and the strategies on it."""

@@ -19,6 +19,7 @@ import aiohappyeyeballs
 import hummingbot
 from hummingbot.core.utils import tracking_nonce
 from test.simulation.bot import SIDE, SimulatedBot
+from test.simulation.memory import entries
 from test.simulation.network import Network, NetworkLoop, dial
 from test.simulation.trace import Trace
 from test.simulation.virtual_time import DeadlockError, virtual_time
@@ -33,12 +34,18 @@ SETTLE = 40.0
 TURNS_A_SECOND = 5_000
 """More turns of the loop in one simulated second are a busy loop."""
 
+MOST_KEPT = 50_000
+"""More entries in the bot's containers, after a day of some thousand orders, are a leak."""
+
 _PORT = 8675
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a day: ``problems`` speak against the connector, none if every promise was held."""
+    """What came of a day: ``problems`` speak against the connector, none if every promise was held.
+
+    ``weights`` are the entries that the bot kept, as often as was asked for.
+    """
 
     seed: int
     problems: tuple[str, ...]
@@ -49,20 +56,25 @@ class Outcome:
     orders: int
     fills: int
     struck: int
+    weights: tuple[int, ...] = ()
 
 
 def simulate(seed: int, minutes: float) -> Outcome:
     """Play the day of a seed."""
-    world, begun = draw_world(seed, minutes), time.perf_counter()
-    trace = Trace()
+    return play(draw_world(seed, minutes))
+
+
+def play(world: World, weigh_every: float | None = None) -> Outcome:
+    """Play a day; on request weigh what the bot keeps, every so many seconds."""
+    begun, trace = time.perf_counter(), Trace()
     for line in world.lines():
         trace.add(0.0, line)
     with tempfile.TemporaryDirectory(prefix="valr-day-") as folder:
-        day = _Day(world, trace, Path(folder))
-        with _own_world(seed, folder, day.loop, trace):
+        day = _Day(world, trace, Path(folder), weigh_every)
+        with _own_world(world.seed, folder, day.loop, trace):
             day.play()
     return Outcome(
-        seed,
+        world.seed,
         tuple(day.problems),
         tuple(trace.lines),
         trace.digest,
@@ -71,6 +83,7 @@ def simulate(seed: int, minutes: float) -> Outcome:
         day.orders,
         day.fills,
         day.struck,
+        tuple(day.weights),
     )
 
 
@@ -123,7 +136,7 @@ class _TraceHandler(logging.Handler):
 
 
 class _Day:
-    def __init__(self, world: World, trace: Trace, folder: Path) -> None:
+    def __init__(self, world: World, trace: Trace, folder: Path, weigh_every: float | None) -> None:
         self._world = world
         self._trace = trace
         self._folder = folder
@@ -137,6 +150,8 @@ class _Day:
         self._saved: dict[str, Any] = {}
         self._armed_at = 0.0
         self._pending: list[asyncio.Task[None]] = []
+        self._weigh_every = weigh_every
+        self.weights: list[int] = []
         self.problems: list[str] = []
         self.orders = self.fills = self.struck = 0
 
@@ -169,7 +184,7 @@ class _Day:
     async def _play(self) -> None:
         await self._start_exchange()
         self._start_bot()
-        watch = asyncio.create_task(self._watch())
+        watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._weigh())]
         for incident in self._world.incidents:
             self.loop.call_at(incident.at, self._befall, incident)
         await asyncio.sleep(self._world.seconds - self.loop.time())
@@ -181,7 +196,9 @@ class _Day:
         # What is waited for comes from both sides: there is no one event to wait for.
         while self._witness.unsettled() and self.loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
+        self._look_for_hoards()
         self.orders, self.fills = self._witness.finish(self._bot)
         self.struck = sum(self._server.faults.struck.values())
         await self._bot.stop()
@@ -198,7 +215,7 @@ class _Day:
             market_pairs=tuple(PAIRS[each][0] for each in self._world.pairs),
             market_pace=self._world.market_pace,
             history_minutes=0,
-            state=self._folder / "exchange.state",
+            state=self._folder / "exchange.state" if self._world.restarts_exchange else None,
         )
         self._server = LoopbackServer(config, clock=time.time)
         self._server.faults.replace(self._faults())
@@ -233,6 +250,12 @@ class _Day:
                     f"{self.loop.turns - turns} turns of the loop in the second before {self.loop.time():.0f} s"
                 )
             turns = self.loop.turns
+
+    async def _weigh(self) -> None:
+        while self._weigh_every is not None:
+            await asyncio.sleep(self._weigh_every)
+            assert self._bot is not None
+            self.weights.append(entries(self._bot.connector))
 
     # --- What befalls them --------------------------------------------------------------------------------------------
     def _befall(self, incident: Incident) -> None:
@@ -288,6 +311,12 @@ class _Day:
         self._say("the bot is down")
         await asyncio.sleep(incident.lasts)
         self._start_bot()
+
+    def _look_for_hoards(self) -> None:
+        assert self._bot is not None
+        kept = entries(self._bot.connector)
+        if kept > MOST_KEPT:
+            self.problems.append(f"the bot keeps {kept} entries after {self.loop.time():.0f} s")
 
     def _look_for_leaks(self) -> None:
         for task in asyncio.all_tasks():

@@ -1,8 +1,9 @@
 """Holds the bot against the exchange's own records: at every word, at every second, and strictly at the end."""
 
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from hummingbot.core.event.events import OrderFilledEvent
@@ -15,22 +16,29 @@ from test.simulation.virtual_time import EPOCH
 from test.simulation.world import PAIRS, World
 from valr_loopback.events import BookChanged, Event
 from valr_loopback.ledger import ledger
-from valr_loopback.orders import Side
+from valr_loopback.matching import Book
+from valr_loopback.orders import Order, Side, Status
 from valr_loopback.server import LoopbackServer
 
 BOOK_AGE = 8.0
 """The oldest book that may still be quoted from: the connector empties one after 6 s without life."""
 
 STALLED_FOR = 45.0
-"""Seconds after a fault that keeps a book's frames back within which the connector may not have noticed.
+"""Seconds for which a fault that keeps a book's frames back may go unnoticed.
 
 Silence proves nothing: only a public trade that the book does not show does, and only so often.
 """
 
+FOREIGN_ORDERS = ((Side.BUY, "900000", "HBOT-of-another-bot"), (Side.SELL, "4000000", ""))
+"""What others have resting on the account, far from the market: a second bot, and a human with the app."""
+
+UNKNOWN_FOR = 20.0
+"""Seconds for which an order may be live without the bot having it on record, after a start of the bot."""
+
 _SILENCING = ("book_gap", "book_stalled", "drop_event")
 _DEPTH = 25
 
-Fingerprint = tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]
+Levels = tuple[tuple[Decimal, Decimal], ...]
 
 
 class Witness:
@@ -50,23 +58,34 @@ class Witness:
         self._fills: set[str] = set()
         self._sent: dict[str, float] = {}
         self._claimed_gone: dict[str, float] = {}
-        self._books: dict[str, deque[tuple[float, Fingerprint]]] = {pair: deque() for pair in world.pairs}
-        self._looks = 0
-        self.books_compared = 0
+        self._books: dict[str, deque[tuple[float, dict[Side, Levels]]]] = {pair: deque() for pair in world.pairs}
+        self._filled: dict[str, Decimal] = defaultdict(Decimal)
+        self._foreign: list[str] = []
+        self._bot_up_at = 0.0
+        self._wrong_since: dict[str, float] = {}
 
     # --- What it sees -------------------------------------------------------------------------------------------------
     def follow(self, server: LoopbackServer) -> None:
         """Look at another run of the exchange from now on."""
         self._server = server
+        if not self._foreign:
+            self._foreign = [self._place_foreign(server, *each) for each in FOREIGN_ORDERS]
         server.exchange.listen(self._on_event)
         for trading_pair in self._world.pairs:
             self._note_book(trading_pair)
+
+    def _place_foreign(self, server: LoopbackServer, side: Side, price: str, client_order_id: str) -> str:
+        order = server.exchange.place_limit(
+            server.account_id, "BTCZAR", side, "0.01", price, client_order_id=client_order_id
+        )
+        return order.id
 
     def watch(self, bot: SimulatedBot) -> None:
         """Look at another run of the bot from now on."""
         if self._bot is not None:
             self._sent |= self._bot.connector.sent
         self._bot = bot
+        self._bot_up_at = self._now()
 
     @property
     def _exchange(self) -> Any:
@@ -85,12 +104,12 @@ class Witness:
         if isinstance(event, BookChanged):
             for trading_pair in self._world.pairs:
                 if PAIRS[trading_pair][0] == event.symbol:
-                    self._note_book(trading_pair)
+                    self._note_book(trading_pair, {entry.side for entry in event.entries})
 
-    def _note_book(self, trading_pair: str) -> None:
+    def _note_book(self, trading_pair: str, changed: Collection[Side] = tuple(Side)) -> None:
         book, now = self._exchange.engine.books[PAIRS[trading_pair][0]], self._now()
         seen = self._books[trading_pair]
-        seen.append((now, (_top(book, Side.BUY), _top(book, Side.SELL))))
+        seen.append((now, (seen[-1][1] if seen else {}) | {side: _top(book, side) for side in changed}))
         # The last one before the oldest that may be quoted from was still the book then.
         while len(seen) > 1 and seen[1][0] < now - BOOK_AGE:
             seen.popleft()
@@ -102,16 +121,29 @@ class Witness:
         self._told.append(told)
         self._say(f"told: {event.order_id} {what}" + (f" {trade.quantity} at {trade.price}" if trade else ""))
         order = self._exchange.order(self._account, client_order_id=event.order_id)
-        if what in ENDS:
-            self._ended[event.order_id] = what
-            if order is not None and order.ended_ms is None:
-                self._accuse(f"order {event.order_id} was told {what} while it is live")
-            elif order is not None and order.status.value != ENDS[what] and what != "cancelled":
-                self._accuse(f"order {event.order_id} was told {what} and is {order.status.value}")
+        if what == "created" and (order is None or order.status in (Status.QUEUED, Status.FAILED)):
+            self._accuse(f"order {event.order_id} was told created and never was on the book")
         if trade is not None:
             if trade.trade_id in self._fills:
                 self._accuse(f"fill {trade.trade_id} was told twice")
             self._fills.add(trade.trade_id)
+            self._filled[event.order_id] += trade.quantity
+        if what in ENDS:
+            self._ended[event.order_id] = what
+            self._hold_against_the_end(what, event.order_id, order)
+
+    def _hold_against_the_end(self, what: str, client_order_id: str, order: Order | None) -> None:
+        if order is None:
+            return
+        if order.ended_ms is None:
+            self._accuse(f"order {client_order_id} was told {what} while it is live")
+        elif order.status.value != ENDS[what] and what != "cancelled":
+            self._accuse(f"order {client_order_id} was told {what} and is {order.status.value}")
+        elif self._filled[client_order_id] != order.executed:
+            self._accuse(
+                f"order {client_order_id} was told {what} when {self._filled[client_order_id]} of its "
+                f"{order.executed} filled had been told"
+            )
 
     def _accuse(self, problem: str) -> None:
         text = f"{self._now() - EPOCH:.1f} s: {problem}"
@@ -123,12 +155,27 @@ class Witness:
     def look(self) -> None:
         """Compare what both sides have right now."""
         for order in self._exchange.open_orders(self._account):
-            if order.client_order_id in self._ended:
-                self._accuse(
-                    f"order {order.client_order_id} is live and the bot was told {self._ended[order.client_order_id]}"
-                )
+            if order.id not in self._foreign:
+                self._look_at_live(order)
+        self._look_at_rates()
         for trading_pair in self._world.pairs:
             self._compare_book(trading_pair)
+
+    def _look_at_live(self, order: Order) -> None:
+        assert self._bot is not None
+        name = order.client_order_id
+        if name in self._ended:
+            self._accuse(f"order {name} is live and the bot was told {self._ended[name]}")
+        elif self._now() - self._bot_up_at > UNKNOWN_FOR and not self._bot.knows(name):
+            self._accuse(f"order {name} is live and the bot does not have it on record")
+
+    def _look_at_rates(self) -> None:
+        assert self._server is not None
+        assert self._server.rate_limiter is not None
+        for limit, times in self._server.rate_limiter.refused.items():
+            if times:
+                self._accuse(f"the limit '{limit}' was overstepped")
+        self._server.rate_limiter.refused.clear()
 
     def _compare_book(self, trading_pair: str) -> None:
         assert self._bot is not None
@@ -136,16 +183,15 @@ class Witness:
         book = connector.order_books.get(trading_pair)
         if book is None or not connector.ready:
             return
-        shown: Fingerprint = tuple(  # type: ignore[assignment]
-            tuple((row.price, row.amount) for _, row in zip(range(_DEPTH), rows, strict=False))
-            for rows in (book.bid_entries(), book.ask_entries())
-        )
-        if shown == ((), ()):
+        shown = {
+            side: [(row.price, row.amount) for row in islice(rows, _DEPTH)]
+            for side, rows in ((Side.BUY, book.bid_entries()), (Side.SELL, book.ask_entries()))
+        }
+        if not any(shown.values()) or any(_is_same(shown, known) for _, known in reversed(self._books[trading_pair])):
+            self._wrong_since.pop(trading_pair, None)
             return
-        self.books_compared += 1
-        if self._may_be_silenced(PAIRS[trading_pair][0]):
-            return
-        if all(shown != known for _, known in self._books[trading_pair]):
+        wrong_for = self._now() - self._wrong_since.setdefault(trading_pair, self._now())
+        if wrong_for > STALLED_FOR or not self._may_be_silenced(PAIRS[trading_pair][0]):
             self._accuse(f"the book of {trading_pair} is none that the exchange had in the last {BOOK_AGE:.0f} s")
 
     def _may_be_silenced(self, symbol: str) -> bool:
@@ -188,6 +234,9 @@ class Witness:
             patience=2 * self._world.refresh + outage + 60.0,
             faults_ended_at=EPOCH + self._world.quiet_from,
             finished_at=self._now(),
+            foreign=self._foreign,
+            # An exchange that stops a pair cancels everybody's orders of it.
+            foreign_may_end=self._foreign if any(row["kind"] == "pair_inactive" for row in self._world.faults) else (),
             claimed_gone=dict(self._claimed_gone),
             quoting_bound=QUOTING_BOUND + self._world.refresh,
             balances={
@@ -197,10 +246,16 @@ class Witness:
         )
 
 
-def _top(book: Any, side: Side) -> tuple[tuple[float, float], ...]:
-    rows = []
-    for level in book.levels(side):
-        rows.append((float(level.price), float(level.quantity)))
-        if len(rows) == _DEPTH:
-            break
-    return tuple(rows)
+def _top(book: Book, side: Side) -> Levels:
+    return tuple([(level.price, level.quantity) for level in islice(book.levels(side), _DEPTH)])
+
+
+def _is_same(shown: dict[Side, list[tuple[float, float]]], known: dict[Side, Levels]) -> bool:
+    return all(
+        len(rows) == len(known[side])
+        and all(
+            price == float(known_price) and amount == float(known_amount)
+            for (price, amount), (known_price, known_amount) in zip(rows, known[side], strict=True)
+        )
+        for side, rows in shown.items()
+    )

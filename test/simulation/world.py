@@ -49,6 +49,7 @@ class World:
     pairs: tuple[str, ...]
     levels: int
     refresh: float
+    amounts: int
     spread: float
     filled_order_delay: float
     order_entry: str
@@ -59,6 +60,11 @@ class World:
     incidents: tuple[Incident, ...]
 
     @property
+    def restarts_exchange(self) -> bool:
+        """Whether the exchange has to remember across a restart."""
+        return any(incident.what in ("exchange restarted", "exchange killed") for incident in self.incidents)
+
+    @property
     def quiet_from(self) -> float:
         """When nothing goes wrong any more."""
         return self.seconds - QUIET_END
@@ -66,10 +72,10 @@ class World:
     def lines(self) -> list[str]:
         """Describe it."""
         return [
-            f"seed {self.seed}: {self.seconds:.0f} s, {', '.join(self.pairs)}, {self.levels} levels every "
-            f"{self.refresh:.1f} s at {self.spread:.4f}, refilled after {self.filled_order_delay:.1f} s, orders over "
-            f"{self.order_entry}, books by {self.book_feed}, market pace {self.market_pace:.2f}, network "
-            f"{self.delay[0] * 1000:.1f}-{self.delay[1] * 1000:.1f} ms",
+            f"seed {self.seed}: {self.seconds:.0f} s, {', '.join(self.pairs)}, {self.levels} levels of {self.amounts} "
+            f"amounts every {self.refresh:.1f} s at {self.spread:.4f}, refilled after "
+            f"{self.filled_order_delay:.1f} s, orders over {self.order_entry}, books by {self.book_feed}, market pace "
+            f"{self.market_pace:.2f}, network {self.delay[0] * 1000:.1f}-{self.delay[1] * 1000:.1f} ms",
             *(f"fault {' '.join(f'{name}={value}' for name, value in row.items())}" for row in self.faults),
             *(f"incident {incident}" for incident in self.incidents),
         ]
@@ -79,19 +85,20 @@ def draw_world(seed: int, minutes: float) -> World:
     """Draw a day from a seed."""
     random = Random(f"{seed} world")
     seconds = 60.0 * minutes
-    pairs = tuple(random.sample(sorted(PAIRS), random.choice((1, 1, 1, 2, 3))))
+    pairs = tuple(random.sample(sorted(PAIRS), random.choice((1, 1, 1, 1, 2, 3))))
     window = (CALM_START, max(seconds - QUIET_END, CALM_START))
     return World(
         seed=seed,
         seconds=seconds,
         pairs=pairs,
-        levels=random.choice((1, 1, 2, 3)),
-        refresh=random.choice((1.0, 2.0, 5.0, 10.0, 30.0)),
+        levels=random.choice((1, 1, 1, 2, 3)),
+        refresh=random.choice((1.0, 2.0, 5.0, 5.0, 10.0, 15.0, 30.0)),
+        amounts=random.choice((1, 1, 3)),
         spread=random.choice((0.0003, 0.0006, 0.0015)),
-        filled_order_delay=random.choice((1.0, 5.0)),
+        filled_order_delay=random.choice((1.0, 5.0, 20.0)),
         order_entry=random.choice(("websocket", "websocket", "rest")),
         book_feed=random.choice(("l1", "l1", "full", "aggregated")),
-        market_pace=random.choice((0.2, 0.4, 0.8)),
+        market_pace=random.choice((0.1, 0.2, 0.5)),
         delay=random.choice(((0.0002, 0.001), (0.002, 0.02), (0.01, 0.12))),
         faults=tuple(_draw_faults(random, window, pairs)),
         incidents=tuple(sorted(_draw_incidents(random, window), key=lambda incident: incident.at)),
@@ -106,7 +113,7 @@ def _moment(random: Random, window: tuple[float, float], shortest: float, longes
 
 def _draw_faults(random: Random, window: tuple[float, float], pairs: Sequence[str]) -> list[dict[str, Any]]:
     """Draw kinds first, so that each of them comes as often as another."""
-    count = random.choice((0, 1, 1, 2, 3, 5, 8))
+    count = random.choice((0, 1, 2, 3, 5, 8, 12))
     return [_draw_fault(random, kind, window, pairs) for kind in random.sample(list(FaultKind), count)]
 
 
