@@ -17,7 +17,7 @@ MINUTES ?= 10
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults books simulate evidence bench-books demo lock clean
+.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
@@ -26,6 +26,7 @@ help:
 	@echo 'make faults    the real strategy under every fault, against the ledger; ONLY="names" for some'
 	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(or $(SEED),1)'
 	@echo 'make simulate  SEEDS=$(SEEDS) days of MINUTES=$(MINUTES) from FIRST=$(FIRST), in simulated time; SEED=n replays one'
+	@echo 'make mutants   rules switched off, one after the other: which of the first SEEDS days shows it'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
 	@echo 'make bench-books  the market data way replayed: what a frame costs, and whether 205 pairs are held'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
@@ -52,6 +53,7 @@ test: install
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory simulate SEED= SEEDS=200 FIRST=1 MINUTES=10
 
 faults: install
 	@mkdir -p build
@@ -63,6 +65,9 @@ books: install
 
 simulate: install
 	$(PYTHON) -m test.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --workers $(WORKERS))
+
+mutants: install
+	$(PYTHON) -m test.simulation.hunt --minutes $(MINUTES) --seeds $(SEEDS) --workers $(WORKERS)
 
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py

@@ -1,4 +1,7 @@
-"""``python -m test.simulation.hunt``: switches rules off, one after the other, and looks for a day that shows it."""
+"""``python -m test.simulation.hunt``: switches rules off, one after the other, and looks for a day that shows it.
+
+With all rules on, none of these days may have a problem: `make simulate` with the same days says so.
+"""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,23 +27,15 @@ class Catch:
 
 
 def hunt(name: str, seeds: Iterable[int], minutes: float) -> Catch:
-    """Play days with a rule switched off, the one that is known to show it first, until one does.
-
-    Raises:
-        RuntimeError: if that day has problems without the wrong rule too.
-    """
+    """Play days with a rule switched off, the one that is known to show it first, until one does."""
     mutant, played = MUTANTS[name], 0
     with wrong_rule(mutant):
         for seed in playable(mutant, seeds, minutes):
             played += 1
             outcome = simulate(seed, minutes)
             if outcome.problems:
-                break
-        else:
-            return Catch(name, None, "", played)
-    if simulate(seed, minutes).problems:
-        raise RuntimeError(f"seed {seed} has problems without the wrong rule too")
-    return Catch(name, seed, outcome.problems[0], played)
+                return Catch(name, seed, outcome.problems[0], played)
+    return Catch(name, None, "", played)
 
 
 def hunt_all(names: Iterable[str], seeds: Iterable[int], minutes: float, workers: int) -> Iterator[Catch]:

@@ -182,6 +182,7 @@ class MarketBooks:
                 line.traded_at = inf
                 if line.pair.before_stall_alarm.is_over(now):
                     line.pair.before_stall_alarm.begin(now)
+                    line.suspected_at = line.book.sequence
                     self._doubt(session, line, "a public trade does not show in it")
 
     def _doubt(self, session: MarketSession, line: BookLine, reason: str) -> None:
@@ -227,8 +228,25 @@ class MarketBooks:
         if change.is_snapshot and not line.snapshot.has_come:
             line.snapshot.come()
             session.progress_at = line.heard_at
+            if line.suspected_at is not None and self._has_stood_still(line, line.suspected_at):
+                return
         if session is self._connections.active:
             self._outlet.publish(line, change)
+
+    def _has_stood_still(self, line: BookLine, suspected_at: int) -> bool:
+        """Learn from a fresh snapshot whether an alarm was right; True if the pair's feed is given up for it.
+
+        An alarm that was wrong is not raised again soon; one that was right must not have to wait the next time.
+        """
+        line.suspected_at = None
+        pair, fallback = line.pair, line.pair.feed.fallback
+        if line.book.sequence == suspected_at:
+            return False
+        pair.before_stall_alarm.end()
+        if fallback is None or pair.count_mismatch(self._now) < MISMATCHES_BEFORE_FALLBACK:
+            return False
+        self._fall_back(pair, fallback, "stood still again and again")
+        return True
 
     def _on_mismatch(self, session: MarketSession, line: BookLine, error: BookError) -> None:
         pair, fallback = line.pair, line.pair.feed.fallback

@@ -33,6 +33,10 @@ class GrowingPause:
         self._times += 1
         self._ends_at = now + back_off(self._times, self._first, self._longest)
 
+    def end(self) -> None:
+        """The attempt was worth it: the next may be made at once, and its pause is the first again."""
+        self._times, self._ends_at = 0, -inf
+
 
 class TrackedPair:
     """A trading pair across connections; times are the event loop's.
@@ -131,7 +135,8 @@ class BookLine:
 
     ``snapshot`` is awaited to prove the book, ``trades`` the confirmation of their subscription. ``heard_at`` is when
     the last frame of the book came, ``traded_at`` the first public trade since then that the book does not show,
-    ``renewed_at`` the last time the book was asked for afresh.
+    ``renewed_at`` the last time the book was asked for afresh, ``suspected_at`` the sequence of a book that seems to
+    stand still.
     """
 
     def __init__(self, pair: TrackedPair, due: float) -> None:
@@ -144,6 +149,7 @@ class BookLine:
         self.heard_at = -inf
         self.traded_at = inf
         self.renewed_at = -inf
+        self.suspected_at: int | None = None
 
 
 class MarketSession:

@@ -122,6 +122,12 @@ class VerifiedBook(ABC):
 
     def __init__(self) -> None:
         self._verified = False
+        self._sequence = -1
+
+    @property
+    def sequence(self) -> int:
+        """The number of the last frame that fitted, -1 before the first."""
+        return self._sequence
 
     @property
     def verified(self) -> bool:
@@ -167,7 +173,6 @@ class _ChecksummedBook(VerifiedBook):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sequence = 0
         self._checksum = 0
 
     def _verify_checksum(self, expected: int) -> None:
@@ -304,7 +309,6 @@ class AggregatedBook(VerifiedBook):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sequence = -1
         self._older_frames = 0
         self._bids: list[Level] = []
         self._asks: list[Level] = []

@@ -138,6 +138,31 @@ async def test_book_that_stands_still_while_its_pair_is_traded_is_renewed(caplog
         assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1, "XRPZAR": 1}
 
 
+async def let_it_stand_still(place: World, number: int) -> None:
+    """Let a change of a book stay untold, and a trade tell of it."""
+    place.server.stalled.add("BTCZAR")
+    await asyncio.sleep(STALLED.stall_lookback)
+    await place.server.change("BTCZAR", [("999", str(number))])
+    await place.server.trade("BTCZAR", id=f"trade {number}")
+
+
+async def test_alarms_that_were_right_need_no_pause_and_end_in_a_simpler_feed(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(*PAIRS, timing=STALLED) as place:
+        await place.started()
+        for number in (1, 2):
+            await let_it_stand_still(place, number)
+            await place.equals("BTC-ZAR")
+            assert len(texts(caplog, ALARM)) == number
+        await let_it_stand_still(place, 3)
+        await until(lambda: texts(caplog, "falling back to 'aggregated'"))
+        await place.equals(*PAIRS)
+        assert texts(caplog, "BTC-ZAR: the order book feed 'l1' stood still again and again; falling back")
+        # The simplest feed has no other below it: it goes on being asked for afresh.
+        await let_it_stand_still(place, 4)
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, ALARM)) == 4
+
+
 async def test_false_alarms_are_harmless_and_rare(caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR", "ETH-ZAR", timing=STALLED) as place:
         await place.started()

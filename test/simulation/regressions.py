@@ -1,0 +1,42 @@
+"""Days on which simulation found something, kept whole: seeds alone would mean other days with the next kind of fault.
+
+Each has a name that says what was wrong.
+"""
+
+from typing import Any
+
+from test.simulation.world import Incident, World
+
+
+def _day(*faults: dict[str, Any], incidents: tuple[Incident, ...] = (), **changes: Any) -> World:
+    """Return a day of one pair, with network and market as usual."""
+    usual: dict[str, Any] = {
+        "seed": 1,
+        "seconds": 240.0,
+        "pairs": ("BTC-ZAR",),
+        "levels": 1,
+        "refresh": 5.0,
+        "amounts": 1,
+        "spread": 0.0006,
+        "filled_order_delay": 5.0,
+        "order_entry": "websocket",
+        "book_feed": "l1",
+        "market_pace": 0.5,
+        "delay": (0.002, 0.02),
+    }
+    return World(faults=faults, incidents=incidents, **(usual | changes))
+
+
+def _fault(kind: str, begin: float, end: float, probability: float = 1.0, **fields: Any) -> dict[str, Any]:
+    return {"kind": kind, "from_seconds": begin, "until_seconds": end, "probability": probability, **fields}
+
+
+REGRESSIONS: dict[str, World] = {
+    # A pair that VALR had refused was asked for again only after a minute.
+    "a pair that was refused for a while is back within half a minute": _day(
+        _fault("subscription_refused", 20, 110), _fault("trade_socket_close", 20, 40, 0.3), seconds=170.0
+    ),
+    # The pause between alarms, meant for false ones, grew after right ones too: strategies quoted for minutes from a
+    # book that stood still again as soon as it had been renewed.
+    "a book that stands still again and again is not believed": _day(_fault("book_stalled", 60, 180), market_pace=1.0),
+}

@@ -1,0 +1,35 @@
+"""Each rule that is switched off shows on some simulated day; with all rules on, none of these days has a problem."""
+
+import pytest
+
+from test.simulation.hunt import hunt
+from test.simulation.mutants import MUTANTS, Mutant, wrong_rule
+
+SEEDS = range(1, 201)
+"""The days that `make test` plays with all rules on."""
+
+MINUTES = 10.0
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_rule_that_is_off_shows(name: str) -> None:
+    catch = hunt(name, SEEDS, MINUTES)
+    assert catch.seed is not None, f"{catch.played} days show nothing"
+
+
+def test_a_rule_is_right_again_afterwards() -> None:
+    mutant = next(iter(MUTANTS.values()))
+    function = getattr(mutant.room, mutant.where.split(".")[0]).cancel_acknowledged
+    right = function.__code__
+    with wrong_rule(mutant):
+        assert function.__code__ is not right
+    assert function.__code__ is right
+
+
+def test_a_mutant_whose_text_has_gone_is_refused() -> None:
+    mutant = next(iter(MUTANTS.values()))
+    with (
+        pytest.raises(ValueError, match="does not contain exactly once: no such text"),
+        wrong_rule(Mutant(mutant.room, mutant.where, "no such text", "pass")),
+    ):
+        pass
