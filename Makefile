@@ -64,7 +64,7 @@ books: install
 	$(PYTHON) -m test.market_data --hours $(HOURS) --pairs $(PAIRS) --checkpoints $(CHECKPOINTS) --seed $(or $(SEED),1) --report build/books
 
 simulate: install
-	$(PYTHON) -m test.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST) --workers $(WORKERS))
+	$(PYTHON) -m test.simulation --minutes $(MINUTES) $(if $(SEED),--seed $(SEED) $(if $(PROFILE),--profile),--seeds $(SEEDS) --first $(FIRST) --workers $(WORKERS))
 
 mutants: install
 	$(PYTHON) -m test.simulation.hunt --minutes $(MINUTES) --seeds $(SEEDS) --workers $(WORKERS)

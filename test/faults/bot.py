@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -41,6 +41,7 @@ class WatchedExchange(ValrExchange):
         self.calls: Counter[str] = Counter()
         self.sent: dict[str, float] = {}
         self.cancelled: set[str] = set()
+        self.on_sent: Callable[[], None] = lambda: None
         super().__init__(*arguments, **options)
         self._send_cancel = self._order_entry.cancel
         self._order_entry.cancel = self._count_cancel  # type: ignore[method-assign]
@@ -59,6 +60,7 @@ class WatchedExchange(ValrExchange):
     def start_tracking_order(self, order_id: str, *arguments: Any, **options: Any) -> None:
         self.sent[order_id] = time.time()
         super().start_tracking_order(order_id, *arguments, **options)
+        self.on_sent()
 
 
 class Bot:

@@ -45,7 +45,9 @@ class SimulatedBot:
             valr_order_entry=world.order_entry,
             valr_book_feed=world.book_feed,
         )
-        self._forwarders = {event: EventForwarder(_teller(tell, what)) for event, what in EVENTS.items()}
+        self._tell = tell
+        self._saved: dict[str, Any] = saved or {}
+        self._forwarders = {event: EventForwarder(self._teller(what)) for event, what in EVENTS.items()}
         for event, forwarder in self._forwarders.items():
             self.connector.add_listener(event, forwarder)
         if saved:
@@ -68,6 +70,15 @@ class SimulatedBot:
             minimum_spread=Decimal(-100),
         )
         return strategy
+
+    def _teller(self, what: str) -> Callable[[Any], None]:
+        def tell(event: Any) -> None:
+            self._tell(what, event)
+            if self._world.kills_bot:
+                # Hummingbot saves with each event, and so knows nothing of what was sent since.
+                self._saved = dict(self.connector.tracking_states)
+
+        return tell
 
     def knows(self, client_order_id: str) -> bool:
         """Whether the connector has a live order of this name on record."""
@@ -99,7 +110,6 @@ class SimulatedBot:
 
     async def kill(self) -> dict[str, Any]:
         """End the process without a word; return the states that Hummingbot had saved."""
-        saved = dict(self.connector.tracking_states)
         file = self.connector._keeper._journal._file
         if file is not None:
             file.close()
@@ -108,14 +118,10 @@ class SimulatedBot:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._end_clock()
-        return saved
+        return self._saved
 
     async def _end_clock(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._clock.__exit__(None, None, None)
-
-
-def _teller(tell: Tell, what: str) -> Callable[[Any], None]:
-    return lambda event: tell(what, event)

@@ -7,7 +7,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -24,7 +24,7 @@ from test.simulation.network import Network, NetworkLoop, dial
 from test.simulation.trace import Trace
 from test.simulation.virtual_time import DeadlockError, virtual_time
 from test.simulation.witness import Witness
-from test.simulation.world import PAIRS, Incident, World, draw_world
+from test.simulation.world import BOT_ENDS, KILLED_PLACING, LONGEST_WAIT, PAIRS, Incident, World, draw_world
 from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -285,7 +285,7 @@ class _Day:
                 self.loop.call_later(incident.lasts, setattr, network, "refuses", False)
             case "exchange restarted" | "exchange killed":
                 self._pending.append(self.loop.create_task(self._restart_exchange(incident)))
-            case "bot restarted" | "bot killed":
+            case what if what in BOT_ENDS:
                 self._pending.append(self.loop.create_task(self._restart_bot(incident)))
 
     def _set_pace(self, delay: tuple[float, float], rate: float | None) -> None:
@@ -303,14 +303,26 @@ class _Day:
 
     async def _restart_bot(self, incident: Incident) -> None:
         assert self._bot is not None
-        if incident.what == "bot killed":
+        if incident.what == KILLED_PLACING:
+            await self._wait_for_placement(incident)
+        if incident.what != "bot restarted":
             self._network.reset_connections()
             self._saved = await self._bot.kill()
+            self._witness.killed()
         else:
             self._saved = await self._bot.stop()
         self._say("the bot is down")
         await asyncio.sleep(incident.lasts)
         self._start_bot()
+
+    async def _wait_for_placement(self, incident: Incident) -> None:
+        """Return so soon after the next placement was begun, or when none comes."""
+        assert self._bot is not None
+        placed = asyncio.Event()
+        self._bot.connector.on_sent = placed.set
+        with suppress(TimeoutError):
+            await asyncio.wait_for(placed.wait(), LONGEST_WAIT)
+        await asyncio.sleep(incident.value)
 
     def _look_for_hoards(self) -> None:
         assert self._bot is not None

@@ -2,8 +2,9 @@
 
 import pytest
 
+from hummingbot.connector.exchange.valr import valr_order_lifecycle
 from test.simulation.hunt import hunt
-from test.simulation.mutants import MUTANTS, Mutant, wrong_rule
+from test.simulation.mutants import MUTANTS, Change, Mutant, wrong_rule
 
 SEEDS = range(1, 201)
 """The days that `make test` plays with all rules on."""
@@ -18,18 +19,13 @@ def test_a_rule_that_is_off_shows(name: str) -> None:
 
 
 def test_a_rule_is_right_again_afterwards() -> None:
-    mutant = next(iter(MUTANTS.values()))
-    function = getattr(mutant.room, mutant.where.split(".")[0]).cancel_acknowledged
-    right = function.__code__
-    with wrong_rule(mutant):
-        assert function.__code__ is not right
-    assert function.__code__ is right
+    right = valr_order_lifecycle.OrderLifecycle.reconcile.__code__
+    with wrong_rule(MUTANTS["nothing is asked after a reconnect"]):
+        assert valr_order_lifecycle.OrderLifecycle.reconcile.__code__ is not right
+    assert valr_order_lifecycle.OrderLifecycle.reconcile.__code__ is right
 
 
-def test_a_mutant_whose_text_has_gone_is_refused() -> None:
-    mutant = next(iter(MUTANTS.values()))
-    with (
-        pytest.raises(ValueError, match="does not contain exactly once: no such text"),
-        wrong_rule(Mutant(mutant.room, mutant.where, "no such text", "pass")),
-    ):
+def test_a_change_whose_text_has_gone_is_refused() -> None:
+    change = Change(valr_order_lifecycle, "OrderLifecycle.reconcile", "no such text", "pass")
+    with pytest.raises(ValueError, match="does not contain exactly once: no such text"), wrong_rule(Mutant(change)):
         pass

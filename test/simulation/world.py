@@ -10,6 +10,13 @@ from valr_loopback.fault_kinds import ANY, KINDS, FaultKind
 PAIRS = {"BTC-ZAR": ("BTCZAR", "0.002"), "ETH-ZAR": ("ETHZAR", "0.05"), "USDT-ZAR": ("USDTZAR", "120")}
 """The pairs a bot may trade: VALR's symbol, and an order amount that its balances bear many times over."""
 
+KILLED_PLACING = "bot killed as it places"
+"""The incident whose value is how many seconds after the next placement was begun."""
+
+BOT_ENDS = ("bot restarted", "bot killed", KILLED_PLACING)
+LONGEST_WAIT = 30.0
+"""Seconds in which a bot that is to be killed as it places has to place something."""
+
 CALM_START = 10.0
 QUIET_END = 60.0
 """Seconds at the end in which nothing goes wrong any more."""
@@ -24,6 +31,32 @@ _EVENTS = (
     "BALANCE_UPDATE",
 )
 _BOOK_EVENTS = ("OB_L1_DIFF", "FULL_ORDERBOOK_UPDATE")
+_STORMS: tuple[tuple[str, ...], ...] = (
+    (
+        "place_",
+        "events_before_reply",
+        "lookup_",
+        "drop_event",
+        "open_orders_missing_fresh",
+        "command_refused",
+        "rest_reset",
+    ),
+    ("cancel_", "drop_event", "reorder_events", "open_orders_stale", "lookup_", "rest_slow", "command_refused"),
+    (
+        "drop_event",
+        "duplicate_event",
+        "reorder_events",
+        "missing_field",
+        "unknown_",
+        "omit_",
+        "commas_",
+        "open_orders_",
+    ),
+    ("account_", "rest_", "clock_off", "read_only", "drop_event"),
+    ("book_", "snapshot_", "subscription_", "trade_"),
+)
+"""Beginnings of the kinds that make each other worse when they strike together."""
+
 _SOCKET_KINDS = ("account_socket_close", "account_socket_close_cleanly", "account_socket_silent")
 
 
@@ -58,6 +91,11 @@ class World:
     delay: tuple[float, float]
     faults: tuple[Mapping[str, Any], ...]
     incidents: tuple[Incident, ...]
+
+    @property
+    def kills_bot(self) -> bool:
+        """Whether a bot has to leave behind what Hummingbot had saved of it."""
+        return any(incident.what in BOT_ENDS[1:] for incident in self.incidents)
 
     @property
     def restarts_exchange(self) -> bool:
@@ -112,14 +150,19 @@ def _moment(random: Random, window: tuple[float, float], shortest: float, longes
 
 
 def _draw_faults(random: Random, window: tuple[float, float], pairs: Sequence[str]) -> list[dict[str, Any]]:
-    """Draw kinds first, so that each of them comes as often as another."""
-    count = random.choice((0, 1, 2, 3, 5, 8, 12))
-    return [_draw_fault(random, kind, window, pairs) for kind in random.sample(list(FaultKind), count)]
+    """Draw kinds first, so that each of them comes as often as another; on some days a storm of related ones."""
+    singles = random.sample(list(FaultKind), random.choice((0, 1, 2, 3, 5, 8)))
+    faults = [_draw_fault(random, kind, pairs, *_moment(random, window, 5.0, 90.0)) for kind in singles]
+    if random.random() < 0.4:
+        beginnings = random.choice(_STORMS)
+        related = [kind for kind in FaultKind if kind.value.startswith(beginnings)]
+        moment = _moment(random, window, 20.0, 90.0)
+        faults += [_draw_fault(random, kind, pairs, *moment) for kind in random.sample(related, random.randint(3, 6))]
+    return faults
 
 
-def _draw_fault(random: Random, kind: FaultKind, window: tuple[float, float], pairs: Sequence[str]) -> dict[str, Any]:
+def _draw_fault(random: Random, kind: FaultKind, pairs: Sequence[str], begin: float, lasts: float) -> dict[str, Any]:
     takes, forms = KINDS[kind].takes, KINDS[kind].forms
-    begin, lasts = _moment(random, window, 5.0, 90.0)
     row: dict[str, Any] = {
         "kind": kind.value,
         "from_seconds": begin,
@@ -157,9 +200,12 @@ def _draw_incidents(random: Random, window: tuple[float, float]) -> list[Inciden
         "exchange killed": (0.5, 20.0),
         "bot restarted": (0.5, 10.0),
         "bot killed": (0.5, 10.0),
+        KILLED_PLACING: (0.5, 10.0),
     }
     incidents = []
     for what in random.sample(sorted(kinds), random.choice((0, 0, 1, 1, 2, 3))):
-        begin, lasts = _moment(random, window, *kinds[what])
-        incidents.append(Incident(begin, lasts, what, random.uniform(0.05, 1.0) if what == "slow network" else 0.0))
+        patience = LONGEST_WAIT if what == KILLED_PLACING else 0.0
+        begin, lasts = _moment(random, (window[0], max(window[1] - patience, window[0])), *kinds[what])
+        values = {"slow network": random.uniform(0.05, 1.0), KILLED_PLACING: random.choice((0.0, 0.002, 0.02, 0.2))}
+        incidents.append(Incident(begin, lasts, what, values.get(what, 0.0)))
     return incidents

@@ -729,23 +729,23 @@ class ValrExchange(ExchangePyBase):
 
     # --- Pairs, rules, prices -----------------------------------------------------------------------------------------
     async def _make_trading_pairs_request(self) -> Any:
-        return await self._markets.tradable_rows()
+        return await self._markets.rows_with_book()
 
     async def _make_trading_rules_request(self) -> Any:
-        return await self._markets.tradable_rows()
+        return await self._markets.rows_with_book()
 
     async def _format_trading_rules(self, exchange_info_dict: Any) -> list[TradingRule]:
-        return self._markets.trading_rules(exchange_info_dict)
+        return self._markets.trading_rules(exchange_info_dict, self._trading_pairs)
 
     async def _update_trading_rules(self) -> None:
-        """Refresh the rules; a pair of ours that went inactive keeps its last ones, so that nothing crashes on it."""
-        before = dict(self._trading_rules)
+        """Refresh the rules; a pair of ours that is listed no longer keeps its last ones: nothing must crash on it."""
+        rules, untradable = dict(self._trading_rules), self._markets.untradable
         await super()._update_trading_rules()
-        for trading_pair in set(self._trading_pairs) & (set(before) - set(self._trading_rules)):
-            self._trading_rules[trading_pair] = before[trading_pair]
-            self.logger().error(
-                f"{trading_pair} is no longer tradable on VALR: new orders will be refused until it is active again."
-            )
+        for trading_pair in self._trading_pairs:
+            if trading_pair in rules:
+                self._trading_rules.setdefault(trading_pair, rules[trading_pair])
+        for trading_pair in sorted(self._markets.untradable - untradable):
+            self.logger().error(f"{trading_pair} is not tradable on VALR: no orders are taken until it is active.")
 
     async def trading_pair_symbol_map(self) -> Mapping[str, str]:
         """Return VALR's symbols with Hummingbot's names; empty when VALR does not tell them.

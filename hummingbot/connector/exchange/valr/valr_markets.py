@@ -51,7 +51,7 @@ class SharedCall[Answer]:
 
 
 class Markets:
-    """Asks VALR for its lists and reads them.
+    """Asks VALR for its lists and reads them; ``untradable`` are those of our pairs that were not active in the last.
 
     :param get: performs a REST GET
     :param warn: warns, but not of the same kind of trouble over and over
@@ -67,13 +67,14 @@ class Markets:
         self._warn = warn
         self._logger = logger
         self._own_symbols: dict[str, str] = {}
+        self.untradable: frozenset[str] = frozenset()
         self._summaries: dict[str, MarketSummary] = {}
         self._summaries_time = -math.inf
         self._rows_call = SharedCall(self._ask_for_rows)
         self._summaries_call = SharedCall(self._ask_for_summaries)
 
-    async def tradable_rows(self) -> list[Any]:
-        """Return the rows of the pairs that have an order book.
+    async def rows_with_book(self) -> list[Any]:
+        """Return the rows of the pairs that have an order book, and of those that are inactive.
 
         :raises ValrRequestError: no answer
         :raises ValueError: an answer that is no list
@@ -84,6 +85,7 @@ class Markets:
         rows = await self._get(path_url=CONSTANTS.PAIRS_PATH)
         if not isinstance(rows, list):
             raise ValueError("VALR's list of pairs is not a list")
+        rows = [row for row in rows if isinstance(row, dict)]
         try:
             with_book = parse_symbols_with_book(await self._get(path_url=CONSTANTS.ORDER_TYPES_PATH))
         except (ValrRequestError, ValueError) as error:
@@ -91,12 +93,15 @@ class Markets:
                 f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
             )
             return rows
-        return [row for row in rows if isinstance(row, dict) and row.get("symbol") in with_book]
+        # VALR lists no order types for an inactive pair.
+        return [row for row in rows if row.get("symbol") in with_book or row.get("active") is False]
 
-    def trading_rules(self, rows: Iterable[Any]) -> list[TradingRule]:
-        """Return the rules of every active spot pair."""
+    def trading_rules(self, rows: Iterable[Any], trading_pairs: Iterable[str]) -> list[TradingRule]:
+        """Return the rules of every active spot pair, and of ours that are inactive."""
+        listed = list(rows)
+        wanted = [*filter(valr_utils.is_exchange_information_valid, listed), *_inactive(listed, trading_pairs)]
         rules = []
-        for row in filter(valr_utils.is_exchange_information_valid, rows):
+        for row in wanted:
             try:
                 rules.append(_trading_rule(parse_pair_rules(row)))
             except ValueError as error:
@@ -104,18 +109,23 @@ class Markets:
         return rules
 
     def symbol_map(self, rows: Iterable[Any], trading_pairs: list[str]) -> bidict[str, str]:
-        """Return VALR's symbol and Hummingbot's name of every active spot pair, and of ours that were active once."""
+        """Return VALR's symbol and Hummingbot's name of every active spot pair, and of ours.
+
+        A pair of ours that is inactive may have orders to look up and to cancel, and may become active again.
+        """
+        rows = list(rows)
         mapping: bidict[str, str] = bidict()
         for row in filter(valr_utils.is_exchange_information_valid, rows):
             symbol = row.get("symbol")
             try:
-                mapping[symbol] = f"{row['baseCurrency']}-{row['quoteCurrency']}"
+                mapping[symbol] = _name(row)
             except KeyError:
                 self._warn(f"VALR's pair {symbol} names no currencies and is left out.", f"pair {symbol}")
             except ValueDuplicationError:
                 self._logger().error(f"VALR lists two symbols for one spot pair; {symbol} is left out.")
-        # A pair of ours that went inactive may still have orders to look up and to cancel.
-        for symbol, trading_pair in self._own_symbols.items():
+        self.untradable = frozenset(trading_pairs) - frozenset(mapping.values())
+        inactive = {str(row.get("symbol")): _name(row) for row in _inactive(rows, trading_pairs)}
+        for symbol, trading_pair in (self._own_symbols | inactive).items():
             if trading_pair not in mapping.inverse:
                 mapping.setdefault(symbol, trading_pair)
         self._own_symbols = {mapping.inverse[pair]: pair for pair in trading_pairs if pair in mapping.inverse}
@@ -146,6 +156,22 @@ class Markets:
         summaries = await self.summaries()
         rates = {symbols[symbol]: _rate(summary) for symbol, summary in summaries.items() if symbol in symbols}
         return {trading_pair: rate for trading_pair, rate in rates.items() if rate > 0}
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['baseCurrency']}-{row['quoteCurrency']}"
+
+
+def _inactive(rows: Iterable[Any], trading_pairs: Iterable[str]) -> list[Any]:
+    """Return the rows of those of the pairs that are spot pairs and inactive now."""
+    ours = set(trading_pairs)
+    return [
+        row
+        for row in rows
+        if row.get("active") is False
+        and row.get("currencyPairType") == CONSTANTS.SPOT
+        and f"{row.get('baseCurrency')}-{row.get('quoteCurrency')}" in ours
+    ]
 
 
 def _rate(summary: MarketSummary) -> Decimal:

@@ -297,17 +297,39 @@ async def test_a_pair_that_goes_inactive_is_reported_and_stays_usable(caplog: py
         order_types[0]["orderTypes"] = []
         place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
         await place.exchange._update_trading_rules()
-        assert place.exchange.trading_rules[PAIR] is rule
+        assert place.exchange.trading_rules[PAIR].min_price_increment == rule.min_price_increment
         assert "BTC-ZAR" in place.exchange.trading_rules
         assert await place.exchange.exchange_symbol_associated_to_pair(PAIR) == "ETHZAR"
-        assert texts(caplog, "ETH-ZAR is no longer tradable on VALR", logging.ERROR)
+        assert texts(caplog, "ETH-ZAR is not tradable on VALR", logging.ERROR)
 
         caplog.clear()
         pairs[0]["active"], pairs[0]["tickSize"] = True, "2"
         order_types[0]["orderTypes"] = ["LIMIT"]
         await place.exchange._update_trading_rules()
         assert place.exchange.trading_rules[PAIR].min_price_increment == 2
-        assert not texts(caplog, "no longer tradable")
+        assert not texts(caplog, "not tradable")
+
+
+async def test_a_pair_that_is_inactive_at_the_start_is_known(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(rules=False) as place:
+        pairs, order_types = rows({"symbol": "ETHZAR", "active": False}, {"symbol": "XRPZAR", "active": False})
+        order_types[0]["orderTypes"] = order_types[1]["orderTypes"] = []
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        await place.exchange._update_trading_rules()
+        assert dict(await place.exchange.trading_pair_symbol_map()) == {"ETHZAR": PAIR}
+        assert set(place.exchange.trading_rules) == {PAIR}
+        assert texts(caplog, "ETH-ZAR is not tradable on VALR", logging.ERROR)
+
+
+async def test_a_pair_that_is_listed_no_longer_keeps_its_rules(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        rule = place.exchange.trading_rules[PAIR]
+        place.valr.answers |= dict(
+            zip((PAIRS, ORDER_TYPES), rows({"symbol": "BTCZAR", "baseCurrency": "BTC"}), strict=True)
+        )
+        await place.exchange._update_trading_rules()
+        assert place.exchange.trading_rules[PAIR] is rule
+        assert texts(caplog, "ETH-ZAR is not tradable on VALR", logging.ERROR)
 
 
 async def test_without_order_types_every_active_spot_pair_is_offered(caplog: pytest.LogCaptureFixture) -> None:
