@@ -157,6 +157,7 @@ class ValrExchange(ExchangePyBase):
             trade_update=self._trade_update,
             event_time=self._event_time,
             valr_time=self._time_synchronizer.time,
+            on_open=self._order_book_source.expect_change,
             latency=self._latency,
             logger=self.logger,
         )

@@ -170,20 +170,33 @@ class MarketBooks:
             self._logger().warning(f"No order book comes of {', '.join(vain)}: a new connection is made.")
             self._connections.renew()
 
+    def expect_change(self, symbol: str, since: float) -> None:
+        """An order of ours has come to rest on a book since then: a frame must have said so, or will soon."""
+        for session in self._connections.sessions:
+            line = session.lines.get(symbol)
+            # The simplest feed shows the best levels only.
+            if line is not None and line.pair.feed.fallback is not None:
+                self._note_unshown(line, "an order of ours", since)
+
+    def _note_unshown(self, line: BookLine, what: str, since: float) -> None:
+        if line.heard_at < since and line.unshown_due == inf:
+            line.unshown, line.unshown_since = what, since
+            line.unshown_due = self._now + self._timing.stall_patience
+
     def _doubt_stalled_books(self, session: MarketSession) -> None:
-        """Ask afresh for books that have not moved though the pair was traded."""
+        """Ask afresh for books that have not moved though something happened that moves them."""
         now = self._now
         for line in list(session.lines.values()):
-            if line.traded_at == inf:
+            if line.unshown_due == inf:
                 continue
-            if line.heard_at >= line.traded_at - self._timing.stall_lookback or not line.book.verified:
-                line.traded_at = inf
-            elif now - line.traded_at >= self._timing.stall_patience:
-                line.traded_at = inf
+            if line.heard_at >= line.unshown_since or not line.book.verified:
+                line.unshown_due = inf
+            elif now >= line.unshown_due:
+                line.unshown_due = inf
                 if line.pair.before_stall_alarm.is_over(now):
                     line.pair.before_stall_alarm.begin(now)
                     line.suspected_at = line.book.sequence
-                    self._doubt(session, line, "a public trade does not show in it")
+                    self._doubt(session, line, f"{line.unshown} does not show in it")
 
     def _doubt(self, session: MarketSession, line: BookLine, reason: str) -> None:
         self._logger().warning(f"{line.pair.trading_pair}: the order book is dropped and asked for afresh ({reason}).")
@@ -270,8 +283,7 @@ class MarketBooks:
         if line is None:
             return
         now = session.socket.last_frame_at
-        if line.traded_at == inf and line.heard_at < now - self._timing.stall_lookback:
-            line.traded_at = now
+        self._note_unshown(line, "a public trade", now - self._timing.stall_lookback)
         pair = line.pair
         try:
             trade = parse_trade(frame)

@@ -134,9 +134,9 @@ class BookLine:
     """A pair's book and trades on one connection; times are the event loop's.
 
     ``snapshot`` is awaited to prove the book, ``trades`` the confirmation of their subscription. ``heard_at`` is when
-    the last frame of the book came, ``traded_at`` the first public trade since then that the book does not show,
-    ``renewed_at`` the last time the book was asked for afresh, ``suspected_at`` the sequence of a book that seems to
-    stand still.
+    the last frame of the book came. ``unshown`` is something that has moved the book after ``unshown_since`` without a
+    frame that said so; at ``unshown_due`` that becomes an alarm. ``renewed_at`` is the last time the book was asked
+    for afresh, ``suspected_at`` the sequence of a book that seems to stand still.
     """
 
     def __init__(self, pair: TrackedPair, due: float) -> None:
@@ -147,7 +147,9 @@ class BookLine:
         self.trades = Awaited(due)
         self.trades_unreadable = False
         self.heard_at = -inf
-        self.traded_at = inf
+        self.unshown = ""
+        self.unshown_since = -inf
+        self.unshown_due = inf
         self.renewed_at = -inf
         self.suspected_at: int | None = None
 

@@ -122,6 +122,7 @@ class OrderKeeper:
     :param trade_update: turns a trade of a tracked order into the tracker's form
     :param event_time: the time to stamp on events, Unix seconds
     :param valr_time: VALR's clock, Unix seconds; ours may be minutes off
+    :param on_open: is told of each order of ours that rests: its pair, and the monotonic time at which it was sent
     :param latency: is told when what was sent and when what came of it became known
     """
 
@@ -135,6 +136,7 @@ class OrderKeeper:
         trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
         event_time: Callable[[], float],
         valr_time: Callable[[], float],
+        on_open: Callable[[str, float], None],
         latency: LatencyRecorder,
         logger: Callable[[], logging.Logger],
     ) -> None:
@@ -147,6 +149,7 @@ class OrderKeeper:
         self._trade_update = trade_update
         self._event_time = event_time
         self._valr_time = valr_time
+        self._on_open = on_open
         self._latency = latency
         self._logger = logger
         self._warn = Warner(logger)
@@ -155,6 +158,7 @@ class OrderKeeper:
         self._news = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._sent_at: dict[str, float] = {}
         self._suspects: dict[str, JournalEntry] = {}
         self._suspects_due = math.inf
         self._trades_covered: dict[str, float] = {}
@@ -299,7 +303,8 @@ class OrderKeeper:
         self.ensure_running()
         identifier = placement.client_order_id
         self._journal.add(identifier, trading_pair)
-        self._latency.placing(identifier, time.monotonic())
+        self._sent_at[identifier] = time.monotonic()
+        self._latency.placing(identifier, self._sent_at[identifier])
         try:
             accepted = await self._order_entry.place(placement)
         except ValrRefusedError:
@@ -620,6 +625,8 @@ class OrderKeeper:
         elif isinstance(outcome, Progress):
             if outcome.stage is Stage.OPEN:
                 self._latency.opened(outcome.client_order_id, time.monotonic())
+                if (sent_at := self._sent_at.get(outcome.client_order_id)) is not None:
+                    self._on_open(outcome.trading_pair, sent_at)
             await self._update_tracker(outcome, STATES[outcome.stage])
         else:
             await self._tell_end(outcome)
@@ -635,6 +642,7 @@ class OrderKeeper:
             self._tracker.process_trade_update(self._trade_update(order, fill.trade))
 
     async def _tell_end(self, ended: Ended) -> None:
+        self._sent_at.pop(ended.client_order_id, None)
         self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
         if ended.proven:
             self._forget(ended.client_order_id)

@@ -138,12 +138,12 @@ async def test_book_that_stands_still_while_its_pair_is_traded_is_renewed(caplog
         assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1, "XRPZAR": 1}
 
 
-async def let_it_stand_still(place: World, number: int) -> None:
+async def let_it_stand_still(place: World, number: int, symbol: str = "BTCZAR") -> None:
     """Let a change of a book stay untold, and a trade tell of it."""
-    place.server.stalled.add("BTCZAR")
+    place.server.stalled.add(symbol)
     await asyncio.sleep(STALLED.stall_lookback)
-    await place.server.change("BTCZAR", [("999", str(number))])
-    await place.server.trade("BTCZAR", id=f"trade {number}")
+    await place.server.change(symbol, [("999", str(number))])
+    await place.server.trade(symbol, id=f"trade {number}")
 
 
 async def test_alarms_that_were_right_need_no_pause_and_end_in_a_simpler_feed(caplog: pytest.LogCaptureFixture) -> None:
@@ -161,6 +161,37 @@ async def test_alarms_that_were_right_need_no_pause_and_end_in_a_simpler_feed(ca
         await let_it_stand_still(place, 4)
         await place.equals("BTC-ZAR")
         assert len(texts(caplog, ALARM)) == 4
+
+
+async def test_book_that_does_not_move_for_an_order_of_ours_is_renewed(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(*PAIRS, timing=STALLED) as place:
+        await place.started()
+        place.server.stalled.add("BTCZAR")
+        sent_at = asyncio.get_running_loop().time()
+        await place.server.change("BTCZAR", [("999", "7")])
+        place.source.expect_change("BTC-ZAR", sent_at)
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, ALARM.replace("a public trade", "an order of ours"))) == 1
+        assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1, "XRPZAR": 1}
+
+
+@pytest.mark.parametrize(
+    ("feed", "hears"),
+    [pytest.param("l1", True, id="a frame came since"), pytest.param("aggregated", False, id="best levels only")],
+)
+async def test_order_of_ours_proves_nothing(feed: str, hears: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async with world(*PAIRS, timing=STALLED, book_feed=feed) as place:
+        await place.started()
+        sent_at = asyncio.get_running_loop().time()
+        if hears:
+            await place.server.change("BTCZAR", [("999", "7")])
+            await place.equals("BTC-ZAR")
+        place.source.expect_change("BTC-ZAR", sent_at)
+        place.source.expect_change("XMR-ZAR", sent_at)
+        # When the second alarm comes, the first would have come too.
+        await let_it_stand_still(place, 1, "ETHZAR")
+        await until(lambda: texts(caplog, ALARM.replace("BTC-ZAR", "ETH-ZAR")))
+        assert not texts(caplog, ALARM.replace("a public trade", "an order of ours"))
 
 
 async def test_false_alarms_are_harmless_and_rare(caplog: pytest.LogCaptureFixture) -> None:
