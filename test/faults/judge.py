@@ -5,7 +5,7 @@ machine's clock.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -34,9 +34,10 @@ class Record:
 
     ``traded_at`` are the times of the ledger's trades by their ids; ``sent`` is when the bot took up each order it
     sent; ``foreign`` are the exchange's ids of orders of others on the account; ``claimed_gone`` is what `cancel_all`
-    said it had cancelled and when; ``quoting_bound`` is how soon after the faults it has to quote; ``balances`` are the
-    bot's at the end, available and total; ``idle`` are the kinds of faults that never struck; ``errors`` are log lines
-    nobody should ever see.
+    said it had cancelled and when; ``orphans`` are orders of a killed bot that Hummingbot had not saved: nobody can be
+    told of them; ``quoting_bound`` is how soon after the faults it has to quote; ``balances`` are the bot's at the
+    end, available and total; ``idle`` are the kinds of faults that never struck; ``errors`` are log lines nobody
+    should ever see.
     """
 
     ledger: Ledger
@@ -50,6 +51,7 @@ class Record:
     foreign: Sequence[str] = ()
     foreign_may_end: Sequence[str] = ()
     claimed_gone: Mapping[str, float] = field(default_factory=dict)
+    orphans: Collection[str] = ()
     balances: Mapping[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     idle: Sequence[str] = ()
     errors: Sequence[str] = ()
@@ -180,7 +182,8 @@ def _never_told(record: Record) -> list[str]:
     """Orders whose end the bot never learnt, or whose beginning it was told wrongly."""
     ends, wrong = _ends_told(record), []
     orders = {order.client_order_id: order for order in record.own_orders()}
-    wrong += [f"the bot was never told how order {name} ended" for name in record.sent if name not in ends]
+    expected = [name for name in record.sent if name not in ends and name not in record.orphans]
+    wrong += [f"the bot was never told how order {name} ended" for name in expected]
     for name, count in Counter(told.client_order_id for told in record.told if told.what == "created").items():
         if name not in orders:
             wrong.append(f"order {name} was told created and the exchange never had it")
@@ -191,7 +194,11 @@ def _never_told(record: Record) -> list[str]:
 
 def _lost_fills(record: Record) -> list[str]:
     told = {each.trade.trade_id for each in record.told if each.trade is not None}
-    return [f"fill {trade.trade_id} was never told" for trade in record.ledger.trades if trade.trade_id not in told]
+    return [
+        f"fill {trade.trade_id} was never told"
+        for trade in record.ledger.trades
+        if trade.trade_id not in told and trade.client_order_id not in record.orphans
+    ]
 
 
 def _invented_fills(record: Record) -> list[str]:

@@ -269,3 +269,18 @@ def test_more_orders_than_wanted_may_be_live_for_two_refresh_periods() -> None:
 def test_orders_still_live_crowd_until_the_end_of_the_run() -> None:
     record = with_orders(crowd(until=31.0), *(order(f"crowd-{n}", "Placed", 30.0, None) for n in range(5)))
     assert judge(record).seconds_over == FINISHED_AT - 30.0
+
+
+def test_nobody_need_be_told_of_a_killed_bots_orders() -> None:
+    taken = with_orders(CLEAN, order("orphan", "Filled"))
+    trade_of_it = replace(trade("t2"), order_id="id-orphan", client_order_id="orphan")
+    taken = replace(
+        taken,
+        ledger=replace(taken.ledger, trades=(*taken.ledger.trades, trade_of_it)),
+        sent={**taken.sent, "orphan": 9.9},
+    )
+    verdict = judge(taken)
+    assert (len(verdict.never_told), len(verdict.fills_lost)) == (1, 1)
+    assert judge(replace(taken, orphans={"orphan"})).held
+    still_live = with_orders(taken, order("orphan", "Placed", ended_at=None))
+    assert judge(replace(still_live, orphans={"orphan"})).strays

@@ -57,7 +57,7 @@ class Witness:
         self._ended: dict[str, str] = {}
         self._fills: set[str] = set()
         self._sent: dict[str, float] = {}
-        self._perhaps_unsent: set[str] = set()
+        self._orphans: set[str] = set()
         self._claimed_gone: dict[str, float] = {}
         self._books: dict[str, deque[tuple[float, dict[Side, Levels]]]] = {pair: deque() for pair in world.pairs}
         self._filled: dict[str, Decimal] = defaultdict(Decimal)
@@ -89,10 +89,9 @@ class Witness:
         self._bot_up_at = self._now()
 
     def killed(self) -> None:
-        """Note that the bot was killed: nobody can be told of what it had begun to place and not yet sent."""
+        """Note that the bot was killed: of what it had begun to place since Hummingbot saved, nobody can be told."""
         assert self._bot is not None
-        known = {told.client_order_id for told in self._told}
-        self._perhaps_unsent |= self._bot.connector.sent.keys() - known
+        self._orphans |= self._bot.connector.sent.keys() - {told.client_order_id for told in self._told}
 
     @property
     def _exchange(self) -> Any:
@@ -232,13 +231,12 @@ class Witness:
         connector, wanted = self._bot.connector, 2 * self._world.levels * len(self._world.pairs)
         currencies = sorted({currency for pair in self._world.pairs for currency in pair.split("-")})
         outage = max((incident.lasts for incident in self._world.incidents), default=0.0)
-        records = parse_ledger(content)
-        unsent = self._perhaps_unsent - {order.client_order_id for order in records.orders}
         return Record(
-            ledger=records,
+            ledger=parse_ledger(content),
             traded_at=trade_times(content),
             told=tuple(self._told),
-            sent={name: time for name, time in (self._sent | connector.sent).items() if name not in unsent},
+            sent=self._sent | connector.sent,
+            orphans=self._orphans,
             most_wanted=wanted,
             patience=2 * self._world.refresh + outage + 60.0,
             faults_ended_at=EPOCH + self._world.quiet_from,

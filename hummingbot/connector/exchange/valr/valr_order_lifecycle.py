@@ -72,6 +72,7 @@ NOT_FOUND_NOTICE_INTERVAL = 60.0
 
 ENDED_KEPT = 2000
 UNCLAIMED_KEPT = 1000
+UNCLAIMED_KEPT_EACH = 50
 
 CANCELS_DISBELIEVED_AFTER = 4
 FETCHES_DOUBTED_AFTER = 3
@@ -573,7 +574,11 @@ class OrderLifecycle:
         if not any(not record.order_id for record in self._records.values()):
             self._unclaimed.clear()
             return []
-        self._unclaimed.setdefault(message.order_id, []).append(message)
+        messages = self._unclaimed.setdefault(message.order_id, [])
+        if message not in messages:
+            # Lists repeat what they said, several times a second.
+            messages.append(message)
+        del messages[:-UNCLAIMED_KEPT_EACH]
         while len(self._unclaimed) > UNCLAIMED_KEPT:
             self._unclaimed.popitem(last=False)
         return []

@@ -964,14 +964,13 @@ async def test_an_order_that_only_the_journal_knows_is_cancelled_and_said_so(
 def saved(client_order_id: str, **fields: Any) -> dict[str, Any]:
     order = InFlightOrder(
         client_order_id=client_order_id,
-        exchange_order_id=ORDER_ID,
         trading_pair=PAIR,
         order_type=OrderType.LIMIT,
         trade_type=TradeType.BUY,
         amount=Decimal(1),
         price=Decimal(10000),
         creation_timestamp=1640780000.0,
-        **{"initial_state": OrderState.OPEN, **fields},
+        **{"exchange_order_id": ORDER_ID, "initial_state": OrderState.OPEN, **fields},
     )
     return {client_order_id: order.to_json()}
 
@@ -985,6 +984,17 @@ async def test_restored_orders_are_asked_for_at_once_and_their_past_is_not_told_
         await until(lambda: place.told("completed"))
         assert place.told("created") == []
         assert [fill.amount for fill in place.told("filled")] == [Decimal(1)]
+
+
+async def test_an_order_saved_as_failed_is_not_taken_up_again() -> None:
+    async with world() as place:
+        place.valr.answers[status_path()] = state("Placed")
+        failed = saved("HBOTB1", initial_state=OrderState.FAILED, exchange_order_id=None)
+        place.exchange.restore_tracking_states(failed | saved("HBOTB2"))
+        await place.exchange.start_network()
+        await until(lambda: place.valr.sent(status_path()))
+        assert place.exchange._keeper._lifecycle.live_ids == ["HBOTB2"]
+        assert set(place.exchange.tracking_states) == {"HBOTB2"}
 
 
 async def test_a_restored_order_is_in_the_journal(data_folder: Path) -> None:

@@ -357,6 +357,16 @@ def test_unclaimed_events_are_bounded() -> None:
     assert len(desk.lifecycle._unclaimed) == rules.UNCLAIMED_KEPT
 
 
+def test_what_lists_repeat_of_an_unclaimed_order_is_kept_once() -> None:
+    desk = Desk()
+    for _ in range(100):
+        desk.event(report("Placed", order_id="foreign", client_order_id=""))
+    assert len(desk.lifecycle._unclaimed["foreign"]) == 1
+    for number in range(rules.UNCLAIMED_KEPT_EACH + 5):
+        desk.event(trade(number, "0.001", order_id="foreign", client_order_id=""))
+    assert len(desk.lifecycle._unclaimed["foreign"]) == rules.UNCLAIMED_KEPT_EACH
+
+
 def test_an_event_for_another_order_id_under_our_client_id_changes_nothing() -> None:
     desk = Desk()
     desk.open()
