@@ -80,9 +80,9 @@ class SimulatedBot:
 
         return tell
 
-    def knows(self, client_order_id: str) -> bool:
-        """Whether the connector has a live order of this name on record."""
-        return client_order_id in self.connector._keeper._lifecycle.live_ids
+    def looked_after(self) -> list[str]:
+        """Return the orders that the connector has on record as not ended."""
+        return self.connector._keeper._lifecycle.live_ids
 
     def start(self) -> None:
         """Run the clock, with the connector and the strategies on it."""

@@ -39,4 +39,15 @@ REGRESSIONS: dict[str, World] = {
     # The pause between alarms, meant for false ones, grew after right ones too: strategies quoted for minutes from a
     # book that stood still again as soon as it had been renewed.
     "a book that stands still again and again is not believed": _day(_fault("book_stalled", 60, 180), market_pace=1.0),
+    # Seed 21: with every frame lost while PONGs came, nothing told that a book stood still, not even the bot's orders.
+    "a book that does not show an order of ours is not believed": _day(_fault("drop_event", 60, 180), book_feed="full"),
+    # Seed 3: a pair of ours that was inactive as the bot started was left alone until the list's next half hour.
+    "a pair that is inactive at the start comes back with its activation": _day(
+        _fault("pair_inactive", 60, 110, pair="BTCZAR"), incidents=(Incident(70, 2, "bot restarted"),), seconds=180.0
+    ),
+    # Seed 61: an order that Hummingbot had saved as failed was taken for proven open after a restart and asked for
+    # for ever, and while it was, everything lists repeated of orders of others was kept.
+    "an order saved as failed is not taken up again": _day(
+        _fault("place_lost", 20, 80), incidents=(Incident(60, 2, "bot killed"),), seconds=200.0
+    ),
 }

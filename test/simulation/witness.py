@@ -172,7 +172,7 @@ class Witness:
         name = order.client_order_id
         if name in self._ended:
             self._accuse(f"order {name} is live and the bot was told {self._ended[name]}")
-        elif self._now() - self._bot_up_at > UNKNOWN_FOR and not self._bot.knows(name):
+        elif self._now() - self._bot_up_at > UNKNOWN_FOR and name not in self._bot.looked_after():
             self._accuse(f"order {name} is live and the bot does not have it on record")
 
     def _look_at_rates(self) -> None:
@@ -216,11 +216,13 @@ class Witness:
 
     def unsettled(self) -> bool:
         """Whether there is something the bot may still learn, or end."""
-        return judge(self._record()).unsettled
+        assert self._bot is not None
+        return judge(self._record()).unsettled or bool(self._bot.looked_after())
 
     def finish(self, bot: SimulatedBot) -> tuple[int, int]:
         """Judge the whole day; return how many orders and fills there were."""
         self.look()
+        self.problems += [f"order {name} is still looked after" for name in bot.looked_after()]
         verdict = judge(self._record())
         self.problems += verdict.problems
         return verdict.orders, verdict.fills

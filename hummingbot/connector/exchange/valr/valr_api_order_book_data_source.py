@@ -108,14 +108,14 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return line.book.queue_position(exchange_order_id) if line and isinstance(line.book, FullBook) else None
 
     # --- What the tracker asks ----------------------------------------------------------------------------------------
-    def expect_change(self, trading_pair: str, since: float) -> None:
+    def expect_change(self, trading_pair: str, is_buy: bool, price: Decimal, since: float) -> None:
         """Doubt a pair's book unless it has moved, or soon moves: an order of ours has come to rest on it.
 
         :param since: the event loop's time before which it cannot have come
         """
         pair = self._pairs.get(trading_pair)
         if pair is not None:
-            self._books.expect_change(pair.symbol, since)
+            self._books.expect_change(pair.symbol, is_buy, float(price), since)
 
     async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
         """Return the last prices as the connector knows them."""

@@ -170,12 +170,11 @@ class MarketBooks:
             self._logger().warning(f"No order book comes of {', '.join(vain)}: a new connection is made.")
             self._connections.renew()
 
-    def expect_change(self, symbol: str, since: float) -> None:
+    def expect_change(self, symbol: str, is_buy: bool, price: float, since: float) -> None:
         """An order of ours has come to rest on a book since then: a frame must have said so, or will soon."""
         for session in self._connections.sessions:
             line = session.lines.get(symbol)
-            # The simplest feed shows the best levels only.
-            if line is not None and line.pair.feed.fallback is not None:
+            if line is not None and line.book.covers(is_buy, price):
                 self._note_unshown(line, "an order of ours", since)
 
     def _note_unshown(self, line: BookLine, what: str, since: float) -> None:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 
 CHECKSUM_DEPTH = 25
+AGGREGATED_DEPTH = 40
 
 # An aggregated feed whose sequence stays behind for this many frames was restarted, not reordered.
 _OLDER_FRAMES_TOLERATED = 3
@@ -153,6 +154,10 @@ class VerifiedBook(ABC):
     def forget(self) -> None:
         """Give up the state and wait for the next snapshot."""
         self._verified = False
+
+    def covers(self, is_buy: bool, price: float) -> bool:
+        """Tell whether an order that comes to rest at this price changes what the feed shows."""
+        return True
 
     def snapshot(self) -> BookChange:
         """Return the whole book as it stands, best levels first."""
@@ -329,6 +334,14 @@ class AggregatedBook(VerifiedBook):
         self._older_frames = 0
         self._verified = True
         return self.snapshot()
+
+    def covers(self, is_buy: bool, price: float) -> bool:
+        """Tell whether an order at this price is among the best levels, which are all that the feed shows."""
+        levels = self._bids if is_buy else self._asks
+        if len(levels) < AGGREGATED_DEPTH:
+            return True
+        worst = levels[-1][0]
+        return price >= worst if is_buy else price <= worst
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
         return self._bids.copy(), self._asks.copy()

@@ -122,7 +122,8 @@ class OrderKeeper:
     :param trade_update: turns a trade of a tracked order into the tracker's form
     :param event_time: the time to stamp on events, Unix seconds
     :param valr_time: VALR's clock, Unix seconds; ours may be minutes off
-    :param on_open: is told of each order of ours that rests: its pair, and the monotonic time at which it was sent
+    :param on_open: is told of each limit order that was placed and is open: its pair, whether it buys, its price, and
+        the monotonic time at which it was sent
     :param latency: is told when what was sent and when what came of it became known
     """
 
@@ -136,7 +137,7 @@ class OrderKeeper:
         trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
         event_time: Callable[[], float],
         valr_time: Callable[[], float],
-        on_open: Callable[[str, float], None],
+        on_open: Callable[[str, bool, Decimal, float], None],
         latency: LatencyRecorder,
         logger: Callable[[], logging.Logger],
     ) -> None:
@@ -158,7 +159,7 @@ class OrderKeeper:
         self._news = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._sent_at: dict[str, float] = {}
+        self._placed: dict[str, tuple[Placement, float]] = {}
         self._suspects: dict[str, JournalEntry] = {}
         self._suspects_due = math.inf
         self._trades_covered: dict[str, float] = {}
@@ -303,8 +304,8 @@ class OrderKeeper:
         self.ensure_running()
         identifier = placement.client_order_id
         self._journal.add(identifier, trading_pair)
-        self._sent_at[identifier] = time.monotonic()
-        self._latency.placing(identifier, self._sent_at[identifier])
+        self._placed[identifier] = placement, time.monotonic()
+        self._latency.placing(identifier, time.monotonic())
         try:
             accepted = await self._order_entry.place(placement)
         except ValrRefusedError:
@@ -625,11 +626,15 @@ class OrderKeeper:
         elif isinstance(outcome, Progress):
             if outcome.stage is Stage.OPEN:
                 self._latency.opened(outcome.client_order_id, time.monotonic())
-                if (sent_at := self._sent_at.get(outcome.client_order_id)) is not None:
-                    self._on_open(outcome.trading_pair, sent_at)
+                self._note_open(outcome)
             await self._update_tracker(outcome, STATES[outcome.stage])
         else:
             await self._tell_end(outcome)
+
+    def _note_open(self, progress: Progress) -> None:
+        placement, sent_at = self._placed.pop(progress.client_order_id, (None, 0.0))
+        if placement is not None and placement.price is not None:
+            self._on_open(progress.trading_pair, placement.is_buy, placement.price, sent_at)
 
     def _log(self, notice: Notice) -> None:
         logger = self._logger()
@@ -642,7 +647,7 @@ class OrderKeeper:
             self._tracker.process_trade_update(self._trade_update(order, fill.trade))
 
     async def _tell_end(self, ended: Ended) -> None:
-        self._sent_at.pop(ended.client_order_id, None)
+        self._placed.pop(ended.client_order_id, None)
         self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
         if ended.proven:
             self._forget(ended.client_order_id)

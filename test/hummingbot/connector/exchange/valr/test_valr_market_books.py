@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from itertools import count, pairwise
 from typing import Any
 
@@ -169,29 +170,36 @@ async def test_book_that_does_not_move_for_an_order_of_ours_is_renewed(caplog: p
         place.server.stalled.add("BTCZAR")
         sent_at = asyncio.get_running_loop().time()
         await place.server.change("BTCZAR", [("999", "7")])
-        place.source.expect_change("BTC-ZAR", sent_at)
+        place.source.expect_change("BTC-ZAR", True, Decimal(999), sent_at)
         await place.equals("BTC-ZAR")
         assert len(texts(caplog, ALARM.replace("a public trade", "an order of ours"))) == 1
         assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1, "XRPZAR": 1}
 
 
 @pytest.mark.parametrize(
-    ("feed", "hears"),
-    [pytest.param("l1", True, id="a frame came since"), pytest.param("aggregated", False, id="best levels only")],
+    ("feed", "price", "hears"),
+    [
+        pytest.param("l1", "999", True, id="a frame came since"),
+        pytest.param("aggregated", "900", False, id="worse than all that is shown"),
+    ],
 )
-async def test_order_of_ours_proves_nothing(feed: str, hears: bool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_order_of_ours_proves_nothing(
+    feed: str, price: str, hears: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async with world(*PAIRS, timing=STALLED, book_feed=feed) as place:
+        deep = [(str(990 - step), "1") for step in range(40)]
+        await place.server.change("BTCZAR", deep)
         await place.started()
         sent_at = asyncio.get_running_loop().time()
         if hears:
             await place.server.change("BTCZAR", [("999", "7")])
             await place.equals("BTC-ZAR")
-        place.source.expect_change("BTC-ZAR", sent_at)
-        place.source.expect_change("XMR-ZAR", sent_at)
+        place.source.expect_change("BTC-ZAR", True, Decimal(price), sent_at)
+        place.source.expect_change("XMR-ZAR", True, Decimal(price), sent_at)
         # When the second alarm comes, the first would have come too.
         await let_it_stand_still(place, 1, "ETHZAR")
         await until(lambda: texts(caplog, ALARM.replace("BTC-ZAR", "ETH-ZAR")))
-        assert not texts(caplog, ALARM.replace("a public trade", "an order of ours"))
+        assert not texts(caplog, "an order of ours does not show in it")
 
 
 async def test_false_alarms_are_harmless_and_rare(caplog: pytest.LogCaptureFixture) -> None:

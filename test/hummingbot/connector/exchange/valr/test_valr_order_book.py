@@ -479,6 +479,20 @@ def test_crossed_aggregated_book_is_an_error() -> None:
         book.apply(exchange.aggregated_frame())
 
 
+def test_a_book_says_whether_a_price_is_among_what_its_feed_shows() -> None:
+    exchange, book = ReferenceLevels("X"), AggregatedBook()
+    assert book.covers(True, 1.0)
+    for step in range(40):
+        exchange.change([(str(100 - step), "1")], [(str(101 + step), "1")])
+        assert book.covers(False, 1000.0)
+        book.apply(exchange.aggregated_frame())
+    assert [book.covers(True, price) for price in (60.0, 61.0, 100.5)] == [False, True, True]
+    assert [book.covers(False, price) for price in (141.0, 140.0, 100.5)] == [False, True, True]
+    assert book.sequence > 0
+    assert L1Book().covers(True, 0.1)
+    assert L1Book().sequence == -1
+
+
 @pytest.mark.parametrize(
     ("feed", "event", "fallback", "book"),
     [
