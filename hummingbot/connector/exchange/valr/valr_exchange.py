@@ -34,6 +34,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_trading_fees,
 )
+from hummingbot.connector.exchange.valr.valr_metrics import Gauges, LimitUse, Metrics, MetricsView
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
@@ -56,7 +57,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
 )
 from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.connector.trading_rule import TradingRule
-from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -98,7 +98,7 @@ class ValrExchange(ExchangePyBase):
     """
 
     web_utils = web_utils
-    _throttler: AsyncThrottlerBase
+    _throttler: ValrThrottler
     # With the stream the poll is a backstop; without it, the only eyes there are.
     SHORT_POLL_INTERVAL = 2.0
     LONG_POLL_INTERVAL = 10.0
@@ -144,8 +144,9 @@ class ValrExchange(ExchangePyBase):
         self._is_started = False
         self._calls = 0
         self._read_only_watch: asyncio.Task[None] | None = None
-        self._latency = LatencyRecorder()
-        self._troubles = ConnectionTroubles(self.logger)
+        self._metrics = Metrics()
+        self._latency = LatencyRecorder(self._metrics.latency)
+        self._troubles = ConnectionTroubles(self.logger, metrics=self._metrics)
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._balances = BalanceBook(self._account_balances, self._account_available_balances)
         self._keeper = OrderKeeper(
@@ -158,11 +159,19 @@ class ValrExchange(ExchangePyBase):
             event_time=self._event_time,
             valr_time=self._time_synchronizer.time,
             latency=self._latency,
+            metrics=self._metrics,
             logger=self.logger,
         )
         self._account_events = AccountEvents(
-            self._keeper, self._balances, self._latency, self._time_synchronizer.time, self._warn, self.logger
+            self._keeper,
+            self._balances,
+            self._latency,
+            self._metrics.counters,
+            self._time_synchronizer.time,
+            self._warn,
+            self.logger,
         )
+        self._metrics_view = MetricsView(self._metrics, self._gauges)
 
     # --- What the base class asks about us ----------------------------------------------------------------------------
     @property
@@ -232,6 +241,26 @@ class ValrExchange(ExchangePyBase):
         """How long placements, cancels and events take."""
         return self._latency
 
+    @property
+    def metrics(self) -> MetricsView:
+        """What has happened to this connector, and what is true of it now, in numbers."""
+        return self._metrics_view
+
+    def _gauges(self) -> Gauges:
+        return Gauges(
+            ready=self.ready,
+            account_socket_up=self._metrics.account_socket.is_up,
+            market_socket_up=self._metrics.market_socket.is_up,
+            read_only=self._order_entry.is_held,
+            live_orders=self._keeper.live_count,
+            clock_offset=self._metrics.clock_offset,
+            book_ages={pair: self._order_book_source.book_age(pair) for pair in self._trading_pairs},
+            rate_limits={
+                limit.limit_id: LimitUse(self._throttler.used(limit.limit_id), int(limit.limit), limit.time_interval)
+                for limit in self._throttler.limits
+            },
+        )
+
     def queue_position(self, client_order_id: str) -> QueuePosition | None:
         """Return where a live order of ours stands in the queue at its price.
 
@@ -268,7 +297,7 @@ class ValrExchange(ExchangePyBase):
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
         # The base class has just made its own; this is its first hook after that.
         self._time_synchronizer = ValrClock()
-        self._throttler = ValrThrottler(self.rate_limits_rules, self._throttler.limits_pct * 100)
+        self._throttler = ValrThrottler(self.rate_limits_rules, self._throttler.limits_pct * 100, self._metrics)
         self._connections = ValrConnectionsFactory()
         factory = web_utils.build_api_factory(self._throttler, self._auth, self._connections)
         self._rest = ValrRestClient(factory, self._endpoints.rest_url, self._troubles)
@@ -284,6 +313,7 @@ class ValrExchange(ExchangePyBase):
             self._time_synchronizer,
             self._order_entry,
             self._troubles,
+            self._metrics,
             self._warn,
             self.logger,
         )
@@ -304,6 +334,7 @@ class ValrExchange(ExchangePyBase):
             endpoints=self._endpoints,
             auth=self._auth,
             book_feed=self._options.book_feed,
+            metrics=self._metrics,
         )
 
     def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
@@ -314,6 +345,7 @@ class ValrExchange(ExchangePyBase):
             order_entry=self._order_entry,
             on_connected=self._on_account_socket_connected,
             on_refused=self._on_account_socket_refused,
+            metrics=self._metrics,
         )
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -428,6 +460,7 @@ class ValrExchange(ExchangePyBase):
         if self._latency.snapshot():
             self.logger().info(self._latency.line())
         self._keeper.halt()
+        self._metrics.stopped()
         await super().stop_network()
         await self._keeper.stop()
         await self._web_assistants_factory.close()

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 INCIDENTS_KEPT = 1000
+# Orders that were being cancelled when they were last heard of must not gather for ever.
+CANCELS_REMEMBERED = 1000
 # Clocks that differ by less give nobody trouble: VALR takes a signature for much longer.
 CLOCK_TOLERANCE = 1.0
 
@@ -123,7 +125,7 @@ class Metrics:
     def __init__(self, clock: Callable[[], float] = _now) -> None:
         self._clock = clock
         self._tell: Callable[[Fact], None] | None = None
-        self._cancelled: set[str] = set()
+        self._cancelled: dict[str, None] = {}
         self._dropped_at: dict[str, float] = {}
         self.counters = Counters()
         self.incidents: deque[Incident] = deque(maxlen=INCIDENTS_KEPT)
@@ -219,7 +221,7 @@ class Metrics:
             counters.orders_cancelled += 1
         else:
             counters.orders_failed += 1
-        self._cancelled.discard(client_order_id)
+        self._cancelled.pop(client_order_id, None)
         self._fact("end", id=client_order_id, pair=trading_pair, end=end, reason=reason)
         if not proven:
             counters.placements_given_up += 1
@@ -233,7 +235,9 @@ class Metrics:
         """A cancel of a live order is given to VALR, perhaps not its first."""
         self.counters.cancels_sent += 1
         if client_order_id not in self._cancelled:
-            self._cancelled.add(client_order_id)
+            self._cancelled[client_order_id] = None
+            if len(self._cancelled) > CANCELS_REMEMBERED:
+                del self._cancelled[next(iter(self._cancelled))]
             return
         self.counters.cancels_sent_again += 1
         self.incident(
