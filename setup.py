@@ -33,6 +33,8 @@ setup(
     extras_require={
         # The release the connector is tested with; uv resolves it, pip does not.
         "hummingbot": ["hummingbot==20260922", *COMMANDS],
+        # The connector's option metrics_port.
+        "metrics": ["prometheus-client>=0.20"],
         # The loopback exchange also runs where there is no Hummingbot.
         "loopback": [
             "aiohttp>=3.9,<3.14",
