@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, SecretStr
 
 import hummingbot
 from hummingbot.client import settings
+from hummingbot.client.config import config_helpers
 from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode, ClientConfigMap
 from hummingbot.client.config.config_data_types import BaseConnectorConfigMap
 from hummingbot.client.config.config_helpers import ClientConfigAdapter, load_strategy_config_map_from_file
@@ -102,6 +103,7 @@ def make_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hummingbot, "_data_path", str(path))
     monkeypatch.setattr(hummingbot, "_prefix_path", str(path))
     monkeypatch.setattr(settings, "CONTROLLERS_CONF_DIR_PATH", path)
+    monkeypatch.setattr(config_helpers, "CLIENT_CONFIG_PATH", path / "conf_client.yml")
     monkeypatch.setattr(HummingbotApplication, "_main_app", None)
     monkeypatch.setattr(RateOracle, "_shared_instance", None)
     monkeypatch.setattr(MarketsRecorder, "_shared_instance", None)
