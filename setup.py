@@ -29,7 +29,7 @@ setup(
             "valr_loopback.*",
         ]
     ),
-    package_data={"": ["*.yml", "*.json"]},
+    package_data={"": ["*.yml", "*.json", "*.css"]},
     extras_require={
         # The release the connector is tested with; uv resolves it, pip does not.
         "hummingbot": ["hummingbot==20260922", *COMMANDS],
