@@ -5,6 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_trading_fees,
 )
-from hummingbot.connector.exchange.valr.valr_metrics import Gauges, LimitUse, Metrics, MetricsView
+from hummingbot.connector.exchange.valr.valr_metrics import Gauges, IncidentKind, LimitUse, Metrics, MetricsView
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
@@ -42,6 +43,8 @@ from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_order_tracker import ValrOrderTracker
+from hummingbot.connector.exchange.valr.valr_prometheus import MetricsEndpoint
+from hummingbot.connector.exchange.valr.valr_session_record import SessionRecord
 from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
@@ -93,6 +96,8 @@ class ValrExchange(ExchangePyBase):
     :param valr_order_entry: ``websocket`` or ``rest``
     :param valr_book_feed: ``l1``, ``full`` or ``aggregated``
     :param valr_cancel_on_disconnect: VALR cancels every order of the account when the account socket drops
+    :param valr_session_record: what happens is written down in the data folder while the connector trades
+    :param valr_metrics_port: where Prometheus finds the metrics on this machine; 0 for nowhere
     :param options: the options once more under their names in the configuration map, as Hummingbot passes them to
         instances without keys; a keyword wins over these, and these over ``connector_configuration``
     """
@@ -120,6 +125,8 @@ class ValrExchange(ExchangePyBase):
         valr_order_entry: str | None = None,
         valr_book_feed: str | None = None,
         valr_cancel_on_disconnect: bool | None = None,
+        valr_session_record: bool | None = None,
+        valr_metrics_port: int | None = None,
         **options: Any,
     ) -> None:
         keywords = {
@@ -127,6 +134,8 @@ class ValrExchange(ExchangePyBase):
             "order_entry": valr_order_entry,
             "book_feed": valr_book_feed,
             "cancel_on_disconnect": valr_cancel_on_disconnect,
+            "session_record": valr_session_record,
+            "metrics_port": valr_metrics_port,
         }
         self._options = valr_utils.read_options(keywords, options, connector_configuration)
         self._api_key = valr_api_key
@@ -143,6 +152,7 @@ class ValrExchange(ExchangePyBase):
         self._symbol_map_call = SharedCall(self._initialize_trading_pair_symbol_map)
         self._is_started = False
         self._calls = 0
+        self._is_dead_man_set = False
         self._read_only_watch: asyncio.Task[None] | None = None
         self._metrics = Metrics()
         self._latency = LatencyRecorder(self._metrics.latency)
@@ -172,6 +182,20 @@ class ValrExchange(ExchangePyBase):
             self.logger,
         )
         self._metrics_view = MetricsView(self._metrics, self._gauges)
+        self._session_record = SessionRecord(
+            _data_folder,
+            {
+                "connector": domain,
+                "pairs": self._trading_pairs,
+                "order_entry": self._options.order_entry,
+                "book_feed": self._options.book_feed,
+            },
+            self._metrics,
+            self.logger,
+        )
+        self._metrics_endpoint = MetricsEndpoint(
+            domain, self._options.metrics_port, self._metrics_view, self._latency, self.logger
+        )
 
     # --- What the base class asks about us ----------------------------------------------------------------------------
     @property
@@ -449,9 +473,12 @@ class ValrExchange(ExchangePyBase):
         await super().start_network()
         self._is_started = True
         if self._trading_required:
+            if self._options.session_record:
+                self._session_record.start()
             self._keeper.ensure_running()
             self._keeper.reconcile()
             self._keeper.spawn(self._access.check_key())
+        await self._metrics_endpoint.start()
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
@@ -461,15 +488,58 @@ class ValrExchange(ExchangePyBase):
             self.logger().info(self._latency.line())
         self._keeper.halt()
         self._metrics.stopped()
+        if self._session_record.is_open:
+            self._session_record.stop(
+                {
+                    "counters": self._metrics_view.counters(),
+                    "latency": {name: asdict(summary) for name, summary in self._latency.snapshot().items()},
+                }
+            )
         await super().stop_network()
+        await self._metrics_endpoint.stop()
         await self._keeper.stop()
         await self._web_assistants_factory.close()
+
+    def tick(self, timestamp: float) -> None:
+        """Record prices and balances beside what the base class does."""
+        super().tick(timestamp)
+        self._session_record.sample(self._best_quotes, self._own_balances)
+
+    def _best_quotes(self) -> dict[str, tuple[Decimal, Decimal] | None]:
+        return {pair: self._best_quote(pair) for pair in self._trading_pairs}
+
+    def _best_quote(self, trading_pair: str) -> tuple[Decimal, Decimal] | None:
+        book = self.order_books.get(trading_pair)
+        if book is None or not self._order_book_source.has_live_book(trading_pair):
+            return None
+        try:
+            bid, ask = book.get_price(False), book.get_price(True)
+        except OSError:
+            # Hummingbot's word for an empty side.
+            return None
+        # The book's floats came from VALR's decimal text, which their shortest text is again.
+        return Decimal(str(bid)), Decimal(str(ask))
+
+    def _own_balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        assets = dict.fromkeys(asset for pair in self._trading_pairs for asset in pair.split("-"))
+        available = self._account_available_balances
+        return {
+            asset: (self._account_balances[asset], available.get(asset, Decimal(0)))
+            for asset in assets
+            if asset in self._account_balances
+        }
 
     def _on_account_socket_connected(self) -> None:
         self._poll_notifier.set()
         live = self._keeper.reconcile()
         if live:
             self.logger().info(f"Reconciling {live} orders with VALR after the account socket (re)connected.")
+        if self._is_dead_man_set:
+            self.logger().warning(
+                "The account socket had dropped, at which VALR was told to cancel every open order of the account "
+                "(cancel_on_disconnect): orders that were open then are reported as cancelled on proof."
+            )
+        self._is_dead_man_set = False
         if self._options.cancel_on_disconnect:
             self._keeper.spawn(self._request_cancel_on_disconnect())
 
@@ -480,7 +550,12 @@ class ValrExchange(ExchangePyBase):
         try:
             await self._order_entry.cancel_on_disconnect()
         except ValrRequestError as error:
-            self.logger().error(f"VALR did not take cancel-on-disconnect: {error}")
+            text = f"VALR did not take cancel-on-disconnect: {error}; orders stay live when the account socket drops"
+            self.logger().error(text)
+            self._metrics.incident(IncidentKind.DEAD_MAN_NOT_SET, text)
+        else:
+            self._is_dead_man_set = True
+            self.logger().info("VALR cancels every open order of the account from now on when this socket drops.")
 
     async def _trading_rules_polling_loop(self) -> None:
         await self._keep_fresh("trading rules", self._update_trading_rules, self.TRADING_RULES_INTERVAL)

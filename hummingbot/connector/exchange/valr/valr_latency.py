@@ -54,18 +54,18 @@ class LatencyHistogram:
     seconds, are exact throughout.
     """
 
-    __slots__ = ("_count", "_counts", "_maximum", "total")
+    __slots__ = ("_counts", "_maximum", "count", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
-        self._count = 0
+        self.count = 0
         self._maximum = 0.0
         self.total = 0.0
 
     def record(self, seconds: float) -> None:
         """Count one time."""
         self._counts[_bucket(seconds)] += 1
-        self._count += 1
+        self.count += 1
         self.total += seconds
         if seconds > self._maximum:
             self._maximum = seconds
@@ -76,12 +76,12 @@ class LatencyHistogram:
 
     def summary(self) -> LatencySummary | None:
         """Sum up what has been recorded; None if nothing was."""
-        if not self._count:
+        if not self.count:
             return None
-        return LatencySummary(self._count, self._percentile(50), self._percentile(99), self._maximum)
+        return LatencySummary(self.count, self._percentile(50), self._percentile(99), self._maximum)
 
     def _percentile(self, percent: int) -> float:
-        remaining = -(-self._count * percent // 100)
+        remaining = -(-self.count * percent // 100)
         bucket = 0
         while remaining > self._counts[bucket]:
             remaining -= self._counts[bucket]

@@ -44,6 +44,7 @@ class IncidentKind(StrEnum):
     CLOCK_OFF = "clock off"
     CLOCK_RIGHT = "clock right"
     KEY_REFUSED = "key refused"
+    DEAD_MAN_NOT_SET = "dead-man switch not set"
     READ_ONLY_BEGUN = "read-only begun"
     READ_ONLY_OVER = "read-only over"
 
@@ -129,6 +130,7 @@ class Metrics:
         self._dropped_at: dict[str, float] = {}
         self.counters = Counters()
         self.incidents: deque[Incident] = deque(maxlen=INCIDENTS_KEPT)
+        self.incident_counts = dict.fromkeys(IncidentKind, 0)
         self.account_socket = Link()
         self.market_socket = Link()
         self.clock_offset = 0.0
@@ -142,6 +144,7 @@ class Metrics:
         """Something happened that a user may want to know of later."""
         incident = Incident(self._clock(), kind, trading_pair, text)
         self.incidents.append(incident)
+        self.incident_counts[kind] += 1
         if self._tell is not None:
             self._tell(
                 {"t": incident.time, "kind": "incident", "incident": kind.value, "pair": trading_pair, "text": text}
@@ -389,6 +392,10 @@ class MetricsView:
     def incidents(self) -> tuple[Incident, ...]:
         """Return the last thousand incidents, oldest first."""
         return tuple(self._metrics.incidents)
+
+    def incident_counts(self) -> dict[IncidentKind, int]:
+        """Return how many incidents of each kind there have been."""
+        return dict(self._metrics.incident_counts)
 
     def gauges(self) -> Gauges:
         """Return what is true now."""
