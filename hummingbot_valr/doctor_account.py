@@ -16,7 +16,6 @@ class Account:
     key: str = field(repr=False)
     secret: str = field(repr=False)
     sub_account_id: str
-    url: str | None
 
 
 class AccountFileError(ValueError):
@@ -59,7 +58,16 @@ def read_account(workspace: Path, domain: str, password: str | None) -> Account:
     except ValueError as problem:
         raise AccountFileError(error(NAME, f"{file}: {_faults(problem)}", "Correct these lines.")) from None
     key, secret = (getattr(settings, name).get_secret_value().strip() for name in names)
-    return Account(key, secret, settings.sub_account_id, getattr(settings, f"{domain}_url", None))
+    return Account(key, secret, settings.sub_account_id)
+
+
+def stored_url(workspace: Path, domain: str) -> str | None:
+    """Return the exchange's address that the workspace keeps beside the keys, locked or not; None if it keeps none."""
+    try:
+        url = _read(workspace / "conf" / "connectors" / f"{domain}.yml").get(f"{domain}_url")
+    except AccountFileError:
+        return None
+    return url if isinstance(url, str) else None
 
 
 def check_key_file(account: Account, workspace: Path, domain: str) -> Check:

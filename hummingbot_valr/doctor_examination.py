@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hummingbot_valr import doctor_hummingbot as local
 from hummingbot_valr.doctor import Check, Status, error, unknown
-from hummingbot_valr.doctor_account import Account, AccountFileError, check_key_file, read_account
+from hummingbot_valr.doctor_account import Account, AccountFileError, check_key_file, read_account, stored_url
 from hummingbot_valr.installation import Hummingbot
 
 
@@ -44,7 +44,7 @@ async def examine(
     from hummingbot_valr.doctor_exchange import examine_exchange
 
     return checks + await examine_exchange(
-        domain, account, config=config, workspace=workspace, deadline=deadline, say=say
+        domain, stored_url(workspace, domain), account, config=config, workspace=workspace, deadline=deadline, say=say
     )
 
 

@@ -42,6 +42,7 @@ _NEEDS_KEY = "needs the API key"
 
 async def examine_exchange(
     domain: str,
+    url: str | None,
     account: Account | None,
     *,
     config: Path | None,
@@ -51,11 +52,12 @@ async def examine_exchange(
 ) -> list[Check]:
     """Return every check of the exchange and, with a configuration, of each of its pairs.
 
+    :param url: the exchange's address where it is not the domain's usual one
     :param account: whose keys are used; None leaves out what needs them
     :param deadline: seconds that each question may take
     :param say: is told what is being done
     """
-    endpoints = Endpoints.for_domain(domain, account.url if account else None)
+    endpoints = Endpoints.for_domain(domain, url)
     is_play_money = domain == CONSTANTS.LOOPBACK_DOMAIN
     say(f"Asking {endpoints.rest_url}")
     ask = Questions(endpoints, account, deadline)
