@@ -19,6 +19,7 @@ latency    ``id``, ``measure``, ``ms``
 =========  ============================================================================================================
 """
 
+import asyncio
 import fcntl
 import json
 import logging
@@ -89,20 +90,34 @@ class RecordFile:
         return self._file.read(1) == b"\n"
 
 
+def _when_the_loop_is_free(work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(work)
+
+
 class SessionRecord:
     """Writes the facts of one connector down while it runs; whatever goes wrong with that, trading goes on.
 
+    A fact is taken at once and written when the event loop has nothing more urgent: an order does not wait for a file.
+
     :param folder: tells Hummingbot's data folder; asked only when a session starts
     :param about: what the first line of a session says of the connector
+    :param soon: calls something in a moment
     """
 
     def __init__(
-        self, folder: Callable[[], Path], about: Fact, metrics: Metrics, logger: Callable[[], logging.Logger]
+        self,
+        folder: Callable[[], Path],
+        about: Fact,
+        metrics: Metrics,
+        logger: Callable[[], logging.Logger],
+        soon: Callable[[Callable[[], None]], None] = _when_the_loop_is_free,
     ) -> None:
         self._find_folder = folder
         self._about = about
         self._metrics = metrics
         self._logger = logger
+        self._soon = soon
+        self._waiting: list[Fact] = []
         self._run = f"{os.getpid()}-{time.time_ns()}"
         self._file: RecordFile | None = None
         self._has_warned = False
@@ -123,28 +138,43 @@ class SessionRecord:
         except OSError as error:
             self._give_up(error)
             return
-        self._write_head(continued=False)
+        # Each session, and each file, tells all of it anew.
+        self._seen.clear()
+        self.write(self._head(continued=False))
         self._metrics.tell(self.write)
 
     def stop(self, results: Fact) -> None:
         """End the session with what it came to."""
         self.write({"t": time.time(), "kind": "stop", "run": self._run, **results})
+        self._flush()
+        self._close()
+
+    def write(self, fact: Fact) -> None:
+        """Append one line, soon."""
+        if self._file is None:
+            return
+        self._waiting.append(fact)
+        if len(self._waiting) == 1:
+            self._soon(self._flush)
+
+    def _flush(self) -> None:
+        facts, self._waiting = self._waiting, []
+        if self._file is None:
+            return
+        try:
+            self._file.write("".join(_encode(fact) + "\n" for fact in facts))
+            if self._file.is_full:
+                self._file.rotate()
+                self._seen.clear()
+                self._file.write(_encode(self._head(continued=True)) + "\n")
+        except OSError as error:
+            self._give_up(error)
+
+    def _close(self) -> None:
         self._metrics.tell(None)
         if self._file is not None:
             self._file.close()
             self._file = None
-
-    def write(self, fact: Fact) -> None:
-        """Append one line."""
-        if self._file is None:
-            return
-        try:
-            self._file.write(_encode(fact) + "\n")
-            if self._file.is_full:
-                self._file.rotate()
-                self._write_head(continued=True)
-        except OSError as error:
-            self._give_up(error)
 
     def sample(
         self,
@@ -174,16 +204,11 @@ class SessionRecord:
         self._seen[what] = values
         return True
 
-    def _write_head(self, *, continued: bool) -> None:
-        # Each session, and each file, tells all of it anew.
-        self._seen.clear()
-        self.write({"t": time.time(), "kind": "start", "run": self._run, "continued": continued, **self._about})
+    def _head(self, *, continued: bool) -> Fact:
+        return {"t": time.time(), "kind": "start", "run": self._run, "continued": continued, **self._about}
 
     def _give_up(self, error: OSError) -> None:
-        self._metrics.tell(None)
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close()
         if not self._has_warned:
             self._has_warned = True
             self._logger().warning(f"The session is not recorded, trading goes on: {error}")

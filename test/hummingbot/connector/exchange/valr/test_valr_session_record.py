@@ -1,5 +1,6 @@
 """The session record: lines that stay whole, two files at most, and never a disturbance."""
 
+import asyncio
 import json
 import logging
 from decimal import Decimal
@@ -28,7 +29,8 @@ class Recorder:
         monkeypatch.setattr(valr_session_record.time, "time", lambda: self.now)
 
     def another(self) -> SessionRecord:
-        return SessionRecord(lambda: self.path.parent, ABOUT, self.metrics, lambda: logging.getLogger("valr"))
+        logger = logging.getLogger("valr")
+        return SessionRecord(lambda: self.path.parent, ABOUT, self.metrics, lambda: logger, lambda work: work())
 
     def incident(self, text: str = "It was refused.") -> None:
         self.metrics.incident(IncidentKind.KEY_REFUSED, text)
@@ -64,6 +66,20 @@ def test_a_session_has_a_head_facts_and_an_end(recorder: Recorder) -> None:
     assert head == {"t": 1000.5, "kind": "start", "run": head["run"], "continued": False, **ABOUT}
     assert (incident["kind"], incident["text"]) == ("incident", "während")
     assert end == {"t": 1000.5, "kind": "stop", "run": head["run"], **RESULTS}
+
+
+async def test_a_fact_is_written_when_the_event_loop_is_free(recorder: Recorder) -> None:
+    record = SessionRecord(lambda: recorder.path.parent, ABOUT, recorder.metrics, lambda: logging.getLogger("valr"))
+    record.start()
+    recorder.incident()
+    assert recorder.path.read_text() == ""
+    await asyncio.sleep(0)
+    assert recorder.kinds() == ["start", "incident"]
+    recorder.incident()
+    record.stop(RESULTS)
+    assert recorder.kinds() == ["start", "incident", "incident", "stop"]
+    await asyncio.sleep(0)
+    assert len(recorder.lines()) == 4
 
 
 def test_the_next_session_goes_on_in_the_file_and_another_instance_is_another_run(recorder: Recorder) -> None:
