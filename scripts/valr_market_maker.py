@@ -41,7 +41,7 @@ from hummingbot.core.data_type.common import MarketDict, OrderType, TradeType
 from hummingbot.core.event.events import MarketOrderFailureEvent, OrderFilledEvent
 from hummingbot.core.network_iterator import NetworkStatus
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
-from scripts.valr_status import status_lines
+from scripts.valr_status import exact, status_lines
 
 CANCEL_TIMEOUT = 20.0
 """How long a stop waits for the proof that every order has ended, in seconds."""
@@ -185,9 +185,7 @@ class ValrMarketMaker(StrategyV2Base):
         book = self._connector.get_order_book(self.config.trading_pair)
         rows = {TradeType.BUY: book.bid_entries(), TradeType.SELL: book.ask_entries()}
         bid, ask = (
-            best_of_others(
-                ((Decimal(str(row.price)), Decimal(str(row.amount))) for row in rows[side]), own_volume(live[side])
-            )
+            best_of_others(((exact(row.price), exact(row.amount)) for row in rows[side]), own_volume(live[side]))
             for side in SIDES
         )
         if bid is None or ask is None:

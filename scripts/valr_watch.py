@@ -41,7 +41,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.common import MarketDict
 from hummingbot.strategy.strategy_v2_base import StrategyV2Base, StrategyV2ConfigBase
-from scripts.valr_status import status_lines
+from scripts.valr_status import exact, status_lines
 
 Level = tuple[Decimal, Decimal]
 """Price and volume."""
@@ -133,7 +133,7 @@ class ValrWatch(StrategyV2Base):
             return [f"{self.config.trading_pair}: no book yet"]
         book = books[self.config.trading_pair]
         bids, asks = (
-            [(Decimal(str(row.price)), Decimal(str(row.amount))) for row in islice(rows, self.config.depth)]
+            [(exact(row.price), exact(row.amount)) for row in islice(rows, self.config.depth)]
             for rows in (book.bid_entries(), book.ask_entries())
         )
         return book_lines(self.config.trading_pair, bids, asks, own_volume(self._orders, self._symbol))
