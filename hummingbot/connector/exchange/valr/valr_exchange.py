@@ -15,13 +15,13 @@ from bidict import bidict
 import hummingbot
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr import valr_utils
+from hummingbot.connector.exchange.valr import valr_utils, valr_versions
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
 from hummingbot.connector.exchange.valr.valr_access import AccessWatch
 from hummingbot.connector.exchange.valr.valr_account_events import AccountEvents
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
-from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, explain_refusal, explain_sub_account
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
 from hummingbot.connector.exchange.valr.valr_clock import ValrClock
@@ -51,6 +51,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
     Endpoints,
     ValrConnectionsFactory,
+    ValrKeyRefusedError,
     ValrNotSentError,
     ValrReadOnlyError,
     ValrRefusedError,
@@ -472,6 +473,7 @@ class ValrExchange(ExchangePyBase):
         """Start every loop; orders of an earlier run are asked for first of all."""
         await super().start_network()
         self._is_started = True
+        valr_versions.warn_if_untested(Path(hummingbot.root_path()), self.logger())  # type: ignore[attr-defined]
         if self._trading_required:
             if self._options.session_record:
                 self._session_record.start()
@@ -807,9 +809,31 @@ class ValrExchange(ExchangePyBase):
 
     async def _update_balances(self) -> None:
         asked_at = time.monotonic()
-        rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
+        try:
+            rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
+        except ValrRefusedError as error:
+            # All that `connect` and `balance` show of it is this text.
+            if problem := await self._explain_key_refusal(error):
+                raise ValrKeyRefusedError(problem, error) from error
+            raise
         assets = [asset for trading_pair in self._trading_pairs for asset in trading_pair.split("-")]
         self._balances.apply_list(parse_balances(rows), assets, asked_at, time.monotonic())
+        if not self._is_started:
+            # Somebody connects, or looks: a key that can be read with but not traded with is told now.
+            await self._access.check_key()
+
+    async def _explain_key_refusal(self, error: ValrRefusedError) -> str:
+        problem = explain_refusal(error.code, error.status)
+        if not problem or not self._options.sub_account_id:
+            return problem
+        # The same question as the key's own account: is it the sub-account that VALR refuses?
+        own = ValrAuth(self._api_key, self._api_secret, self._time_synchronizer.time)
+        path = CONSTANTS.API_KEY_PATH
+        try:
+            await self._api_get(path_url=path, headers=own.headers("GET", path), limit_id=CONSTANTS.PRIVATE_LIMIT_ID)
+        except (ValrRequestError, ValueError):
+            return problem
+        return explain_sub_account(self._options.sub_account_id)
 
     async def _update_trading_fees(self) -> None:
         rows = await self._api_get(path_url=CONSTANTS.TRADING_FEES_PATH, is_auth_required=True)

@@ -4,6 +4,7 @@ This module is imported by the folder scan of ``AllConnectorSettings`` while the
 nothing beyond Hummingbot's configuration types, since a ``ModuleNotFoundError`` here hides the connector silently.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -114,7 +115,8 @@ class ValrLoopbackConfigMap(_ValrOptions):
     @field_validator("valr_loopback_url")
     @classmethod
     def _require_http_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
+        # Not only the beginning: clients suggest an address at the prompt, and another one is easily typed behind it.
+        if not re.fullmatch(r"https?://[^\s/:]+(:\d{1,5})?/?", value):
             raise ValueError(f"'{value}' is not an http address such as {CONSTANTS.LOOPBACK_URL}")
         return value.rstrip("/")
 

@@ -108,8 +108,9 @@ def test_loopback_address() -> None:
     assert ValrLoopbackConfigMap(**LOOPBACK_KEYS).valr_loopback_url == "http://127.0.0.1:8675"
     config = ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url="https://localhost:1/")
     assert config.valr_loopback_url == "https://localhost:1"
-    with pytest.raises(ValidationError, match="is not an http address"):
-        ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url="localhost:1")
+    for address in ("localhost:1", "http://127.0.0.1:8675http://127.0.0.1:8691", "http://a b"):
+        with pytest.raises(ValidationError, match="is not an http address"):
+            ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url=address)
 
 
 def test_keys_are_secret() -> None:
