@@ -110,7 +110,7 @@ class Latency:
     median: float
     high: float
     maximum: float
-    buckets: tuple[Bucket, ...] = ()
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True, slots=True)

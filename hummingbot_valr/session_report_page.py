@@ -69,7 +69,7 @@ def _subtitle(session: Session, zone: tzinfo) -> str:
     )
 
 
-def _tiles(session: Session, all_figures: Sequence[Figures]) -> Element:
+def _tiles(session: Session, all_figures: Sequence[Figures]) -> Element | None:
     tiles: list[tuple[str, str, str]] = []
     for each in all_figures:
         last, quote = each.last, each.market.quote
@@ -85,6 +85,8 @@ def _tiles(session: Session, all_figures: Sequence[Figures]) -> Element:
         tiles.append(
             ("Incidents", f"{len(session.incidents):,}", "see the list below" if session.incidents else "none")
         )
+    if not tiles:
+        return None
     return element(
         "div",
         *(

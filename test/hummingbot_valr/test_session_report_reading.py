@@ -103,6 +103,7 @@ def filled(
     fees: tuple[tuple[str, str], ...] = (),
     percent: str = "0",
     market: Market = MARKET,
+    trade_id: str = "",
 ) -> TradeFill:
     return TradeFill(
         config_file_path="pmm.yml",
@@ -120,7 +121,7 @@ def filled(
         leverage=1,
         trade_fee={"percent": percent, "flat_fees": [{"token": token, "amount": amount} for amount, token in fees]},
         trade_fee_in_quote=Decimal(0),
-        exchange_trade_id=f"t-{identifier}",
+        exchange_trade_id=trade_id or f"t-{identifier}",
     )
 
 
@@ -161,7 +162,7 @@ def trade(
 ) -> dict[str, Any]:
     fields = {"id": identifier, "order_id": f"x-{identifier}", "trade_id": f"t-{identifier}", "pair": "BTC-ZAR"}
     fields |= {"side": side, "price": price, "amount": amount, "fee": fee, "fee_currency": currency}
-    return line(second, "fill", **fields, **({"traded_at": BEGIN + second} | more))
+    return line(second, "fill", **fields) | {"traded_at": BEGIN + second} | more
 
 
 def book(second: float, mid: str | None) -> dict[str, Any]:
