@@ -16,11 +16,15 @@ from rich.markup import escape
 from hummingbot_valr.doctor import Report, error
 from hummingbot_valr.installation import Hummingbot, InstallationError, find_hummingbot
 
-_HERE = Path(__file__).resolve().parent.parent
-# Our package last: everything that the other Hummingbot's environment has, is taken from there.
+_PACKAGE = Path(__file__).resolve().parent
+# This version of the command, whatever is installed there; the libraries of that environment, before our own.
 _ELSEWHERE = f"""
 import sys
-sys.path.append({str(_HERE)!r})
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("hummingbot_valr", {str(_PACKAGE / "__init__.py")!r})
+sys.modules["hummingbot_valr"] = package = module_from_spec(spec)
+spec.loader.exec_module(package)
+sys.path.append({str(_PACKAGE.parent)!r})
 from hummingbot_valr.command import app
 app(sys.argv[1:], prog_name="hummingbot-valr")
 """

@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -470,6 +471,43 @@ def test_without_a_hummingbot_the_report_says_so(tmp_path: Path) -> None:
     assert result.exit_code == 2
     (check,) = json.loads(result.output)["checks"]
     assert check["found"] == f"{tmp_path}/gone does not exist."
+
+
+def test_a_command_without_a_hummingbot_of_its_own_goes_to_the_other(
+    checkout: Hummingbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went: list[Any] = []
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    monkeypatch.setattr(sys, "executable", str(bare / "bin" / "python"))
+    monkeypatch.setattr(sys, "prefix", str(bare))
+    monkeypatch.chdir(tmp_path)
+
+    def run(command: list[Any], env: dict[str, str], check: bool) -> "subprocess.CompletedProcess[bytes]":
+        went.extend([command[0], env["PYTHONPATH"].split(os.pathsep)[0]])
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(doctor_command, "subprocess", SimpleNamespace(run=run))
+    python = str(checkout.python)
+    result = CliRunner().invoke(app, ["doctor", "--hummingbot", str(checkout.root), "--python", python])
+    assert result.exit_code == 1
+    assert went == [checkout.python, str(checkout.root)]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "wanted"), [(True, True, "here"), (False, True, "there"), (False, False, "here")]
+)
+def test_the_workspace_is_here_if_there_is_one(
+    here: bool, there: bool, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"here": tmp_path / "here", "there": tmp_path / "there"}
+    for name, has_conf in (("here", here), ("there", there)):
+        places[name].mkdir()
+        if has_conf:
+            (places[name] / "conf").mkdir()
+    monkeypatch.chdir(places["here"])
+    found = doctor_command._workspace_of(Hummingbot(places["there"], Path("python"), True, ""))
+    assert found == places[wanted]
 
 
 class TestPassword:
