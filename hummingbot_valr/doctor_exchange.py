@@ -30,7 +30,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
 )
 from hummingbot_valr.doctor import Check, error, ok, unknown, warning
 from hummingbot_valr.doctor_account import Account
-from hummingbot_valr.doctor_questions import Questions
+from hummingbot_valr.doctor_questions import Questions, no_answer
 from hummingbot_valr.doctor_strategy import Balances, ConfigurationError, check_strategy, read_wanted
 
 CLOCK_TOLERANCE = 1.0
@@ -58,9 +58,9 @@ async def examine_exchange(
     :param say: is told what is being done
     """
     endpoints = Endpoints.for_domain(domain, url)
-    is_play_money = domain == CONSTANTS.LOOPBACK_DOMAIN
     say(f"Asking {endpoints.rest_url}")
     ask = Questions(endpoints, account, deadline)
+    is_play_money = domain == CONSTANTS.LOOPBACK_DOMAIN
     try:
         rest, clock = await check_rest(ask)
         permissions, (own_account, balances), account_socket, trade_socket = await asyncio.gather(
@@ -158,8 +158,10 @@ async def check_account(ask: Questions) -> tuple[Check, Balances]:
 
 
 async def _account_refused(ask: Questions, sub_account: str, problem: Exception) -> Check:
-    if not sub_account or not isinstance(problem, ValrRefusedError):
-        return unknown(SUB_ACCOUNT, f"its balances cannot be read: {problem}")
+    if not isinstance(problem, ValrRefusedError):
+        return unknown(SUB_ACCOUNT, no_answer(problem))
+    if not sub_account:
+        return unknown(SUB_ACCOUNT, "the key is refused")
     try:
         await ask.get(CONSTANTS.BALANCES_PATH, signed=True)
     except (ValrRequestError, ValueError):
@@ -199,9 +201,9 @@ async def _check_socket(name: str, ask: Questions, path: str, *, signed: bool) -
     except aiohttp.WSServerHandshakeError as problem:
         return error(name, f"{address} is refused: HTTP {problem.status}", _why_refused(problem.status))
     except TimeoutError:
-        return error(name, f"{address} did not answer within {ask.deadline:g} s", _ASK_THE_NETWORK)
+        return error(name, f"{address} did not answer within {ask.deadline:g} s", _what_to_ask_oneself(ask))
     except (aiohttp.ClientError, OSError) as problem:
-        return error(name, f"{address} cannot be used: {problem}", _ASK_THE_NETWORK)
+        return error(name, f"{address} cannot be used: {problem}", _what_to_ask_oneself(ask))
     return ok(name, f"{address} opens in {_ms(opened - started)}, answers in {_ms(took)}")
 
 
@@ -219,21 +221,22 @@ async def _await_frame(socket: aiohttp.ClientWebSocketResponse, wanted: str) -> 
     raise aiohttp.ClientError(f"it closed (code {socket.close_code})")
 
 
-_ASK_THE_NETWORK = (
-    "Is this machine online, may it reach that address (firewall, proxy), and is VALR up (status.valr.com)?"
-)
+def _what_to_ask_oneself(ask: Questions) -> str:
+    if ask.endpoints.rest_url != CONSTANTS.REST_URL:
+        return "Does the loopback exchange run ('python -m valr_loopback'), and at that address?"
+    return "Is this machine online, and may it reach that address (firewall, proxy)?"
 
 
 def _unreachable(ask: Questions, problem: Exception) -> Check:
     if isinstance(problem, ValrRateLimitedError):
         return warning(REST, str(problem), "Wait a minute; another program on this address may ask too often.")
-    return error(REST, f"{ask.endpoints.rest_url} gives no usable answer: {problem}", _ASK_THE_NETWORK)
+    return error(REST, f"{ask.endpoints.rest_url} gives no usable answer: {problem}", _what_to_ask_oneself(ask))
 
 
 def _refused(name: str, problem: Exception) -> Check:
     if isinstance(problem, ValrRefusedError):
         return error(name, str(problem), explain_refusal(problem.code, problem.status))
-    return unknown(name, f"no usable answer: {problem}")
+    return unknown(name, no_answer(problem))
 
 
 def _why_refused(status: int) -> str:

@@ -18,6 +18,7 @@ from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
     ValrConnectionsFactory,
+    ValrNotSentError,
     ValrRestClient,
     build_api_factory,
 )
@@ -92,3 +93,8 @@ class Questions:
         key, secret = (self.account.key, self.account.secret) if self.account else ("", "")
         sub_account_id = self.account.sub_account_id if self.account and sub_account else ""
         return ValrAuth(key, secret, lambda: time.time() + self._offset, sub_account_id)
+
+
+def no_answer(problem: Exception) -> str:
+    """Say why something was not learned, in a row of its own; that there is no connection is told in another."""
+    return "no connection" if isinstance(problem, ValrNotSentError) else f"no usable answer: {problem}"

@@ -18,7 +18,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
 from hummingbot.connector.exchange.valr.valr_utils import is_exchange_information_valid
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
 from hummingbot_valr.doctor import Check, error, ok, unknown, warning
-from hummingbot_valr.doctor_questions import Questions
+from hummingbot_valr.doctor_questions import Questions, no_answer
 
 Balances = Mapping[str, Balance] | None
 """What is available, by asset; None if it could not be asked."""
@@ -81,7 +81,7 @@ async def check_strategy(ask: Questions, configuration: Path, wanted: list[Wante
             summary.symbol: summary for summary in parse_market_summaries(await ask.get(CONSTANTS.MARKET_SUMMARY_PATH))
         }
     except (ValrRequestError, ValueError) as problem:
-        return [unknown(each.trading_pair, f"no usable answer: {problem}") for each in wanted]
+        return [unknown(each.trading_pair, no_answer(problem)) for each in wanted]
     spot = {
         f"{row.get('baseCurrency')}-{row.get('quoteCurrency')}": row
         for row in rows

@@ -29,7 +29,7 @@ async def examine(
     *,
     domain: str = "valr_loopback",
     config: Path | None = None,
-    deadline: float = 10.0,
+    deadline: float = 30.0,
 ) -> Checks:
     """Every check by name; that no key is in them is asserted each time."""
     found = await examine_exchange(
@@ -202,10 +202,14 @@ async def test_what_is_wrong_is_said_where_it_is_and_nowhere_else(case: str) -> 
 
 
 async def test_a_socket_that_says_nothing_is_given_up_in_time() -> None:
-    async with LoopbackServer(config_of()) as server, silent_sockets() as silent:
-        account = demo(server)
-        checks = await examine(silent, account, deadline=0.3)
+    async with silent_sockets() as address:
+        checks = await examine(address, None, deadline=0.3)
     assert "did not answer within 0.3 s" in checks["Market data socket"].found
+
+
+async def test_a_socket_that_does_not_take_the_key_says_so() -> None:
+    async with silent_sockets() as address:
+        checks = await examine(address, SOME_ACCOUNT, deadline=3.0)
     assert "it says UNAUTHORIZED" in checks["Account socket"].found
 
 
@@ -312,8 +316,8 @@ async def test_a_key_should_permit_what_trading_needs_and_no_more(
 async def test_offline_it_says_so_at_once_and_each_for_itself() -> None:
     url = f"http://127.0.0.1:{unused_port()}"
     started = time.monotonic()
-    checks = await examine(url, SOME_ACCOUNT)
-    assert time.monotonic() - started < 5
+    checks = await examine(url, SOME_ACCOUNT, deadline=120.0)
+    assert time.monotonic() - started < 60, "no deadline was waited for"
     assert statuses(checks) == {
         "REST": "error",
         "Clock": "not checked",
@@ -322,7 +326,8 @@ async def test_offline_it_says_so_at_once_and_each_for_itself() -> None:
         "Account socket": "error",
         "Market data socket": "error",
     }
-    assert "Is this machine online" in checks["REST"].to_do
+    assert "Does the loopback exchange run" in checks["REST"].to_do
+    assert {checks[name].found for name in ("Permissions", "Sub-account")} == {"no connection"}
 
 
 async def test_a_network_that_swallows_everything_takes_a_few_deadlines() -> None:
@@ -334,7 +339,7 @@ async def test_a_network_that_swallows_everything_takes_a_few_deadlines() -> Non
     port = swallower.sockets[0].getsockname()[1]
     started = time.monotonic()
     checks = await examine(f"http://127.0.0.1:{port}", SOME_ACCOUNT, deadline=0.5)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     swallower.close()
     assert "no answer to GET /v1/public/time within 0.5 s" in checks["REST"].found
     assert "did not answer within 0.5 s" in checks["Account socket"].found

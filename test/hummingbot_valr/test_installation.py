@@ -465,6 +465,7 @@ def test_the_real_connector_in_the_real_hummingbot(tmp_path: Path, offline_envir
     }
     assert checks["Hooks"]["status"] == "ok"
     assert checks["REST"]["status"] == "error"
+    assert "Is this machine online" in checks["REST"]["to_do"]
 
     assert run("uninstall").returncode == 0
     assert {path.relative_to(root) for path in root.rglob("*")} == files
