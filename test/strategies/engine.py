@@ -24,7 +24,7 @@ from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.rate_oracle.rate_oracle import RateOracle
 from hummingbot.core.trading_core import StrategyType
 from hummingbot.model.sql_connection_manager import SQLConnectionManager
-from valr_loopback.errors import OWN_ORDER
+from valr_loopback.errors import OWN_ORDER, POST_ONLY_WOULD_MATCH
 from valr_loopback.orders import AccountTrade, Order
 from valr_loopback.server import LoopbackServer
 
@@ -178,9 +178,13 @@ class Engine:
         return not any(server.trades.sessions or server.accounts.sessions for server in servers)
 
     def end(self, records: list[logging.LogRecord]) -> End:
-        """Return what is left; an order that would have met one of the same account, which VALR fails, is no error."""
+        """Return what is left.
+
+        The price may move while an order is on its way: VALR fails one that would meet one of the same account, and a
+        post-only one that would trade at once. That is no error.
+        """
         refused = {order.failed_reason for order in self.orders if order.failed_reason}
-        assert refused <= {OWN_ORDER}
+        assert refused <= {OWN_ORDER, POST_ONLY_WOULD_MATCH}
         errors = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
         return End(
             Counter(order.status.value for order in self.orders),
