@@ -26,7 +26,7 @@ from hummingbot_valr.session_report_drawing import (
 )
 from hummingbot_valr.session_report_facts import BUY, SELL, Fill, Incident, Latency, Quote, Session
 from hummingbot_valr.session_report_figures import Figures
-from hummingbot_valr.session_report_words import clock, exact, money
+from hummingbot_valr.session_report_words import clock, exact, milliseconds, money
 
 _HEIGHT = 330.0
 _LOW_HEIGHT = 190.0
@@ -372,12 +372,9 @@ def _decades(scale: Scale, size: Size, bottom: float) -> Element:
 def _histogram(latency: Latency, scale: Scale, top: float, size: Size) -> Iterable[Element]:
     base, room = top + _ROW - 14, _ROW - 44
     most = max(bucket.count for bucket in latency.buckets)
-    yield text(
-        size.left - 30,
-        top + 16,
-        f"{latency.name}: median {latency.median:,.1f}, 99 % {latency.high:,.1f}, max {latency.maximum:,.1f} ms",
-        class_="lane-name",
-    )
+    said = [milliseconds(time) for time in (latency.median, latency.high, latency.maximum)]
+    words = f"{latency.name}: median {said[0]}, 99 % {said[1]}, max {said[2]} ms"
+    yield text(scale.start if size is WIDE else size.right, top + 16, words, class_="lane-name")
     yield element("line", x1=scale.start, y1=base, x2=scale.stop, y2=base, class_="grid zero")
     for bucket in latency.buckets:
         left, right = scale.at(log10(bucket.low)), scale.at(log10(bucket.high))

@@ -198,7 +198,7 @@ def time_axis(scale: Scale, top: float, bottom: float, size: Size, zone: tzinfo)
         x = scale.at(time)
         group.append(element("line", x1=x, y1=top, x2=x, y2=bottom, class_="grid"))
         # A label at the edge must not be cut off.
-        anchor = "start" if x < size.left + 18 else "end" if x > size.width - 26 else "middle"
+        anchor = "start" if x < scale.start + 18 else "end" if x > size.width - 26 else "middle"
         group.append(text(x, bottom + 18, label, anchor))
     return group
 

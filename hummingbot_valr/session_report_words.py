@@ -67,6 +67,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
+def milliseconds(time: float) -> str:
+    """Write a number of milliseconds to about three digits."""
+    return f"{time:,.{0 if time >= 100 else 1 if time >= 10 else 2}f}"
+
+
 def counted(count: int, thing: str) -> str:
     """Write how many there are of something."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
@@ -158,7 +163,8 @@ def _parts(figures: Figures) -> str:
 
 def _speed(latencies: tuple[Latency, ...]) -> str:
     parts = [
-        f"half of {_LATENCIES[each.name]} within {each.median:,.1f} ms (99 % within {each.high:,.1f} ms)"
+        f"half of {_LATENCIES[each.name]} within {milliseconds(each.median)} ms"
+        f" (99 % within {milliseconds(each.high)} ms)"
         for each in latencies
         if each.name in _LATENCIES
     ]

@@ -20,7 +20,7 @@ from hummingbot_valr.session_report import report
 from hummingbot_valr.session_report_facts import Bucket, Fill, Incident, Latency, Market, Mid, Quote, Session
 from hummingbot_valr.session_report_page import page
 from hummingbot_valr.session_report_reading import read_session
-from hummingbot_valr.session_report_words import duration, exact, listed, money, price, signed
+from hummingbot_valr.session_report_words import duration, exact, listed, milliseconds, money, price, signed
 from test.hummingbot_valr.test_session_report_reading import (
     BEGIN,
     MARKET,
@@ -268,6 +268,10 @@ ODD = {
             for second, side in ((1, "buy"), (2, "sell"))
         )
     ),
+    "incidents upon each other": session(
+        incidents=tuple(Incident(at(second), "rate limited", "Again.", at(second + 9)) for second in (5, 5, 8, 50)),
+        fills=tuple(fills(1)),
+    ),
     "a third currency": session(
         fills=(Fill(MARKET, "t", "o", "buy", Decimal(5), Decimal(1), at(1), ((Decimal("0.1"), "VALR"),)),)
     ),
@@ -287,6 +291,7 @@ def test_whatever_the_record_the_page_is_whole(odd: Session) -> None:
         ("no incident, no latency", "No incident: no connection lost, no book dropped"),
         ("no incident, no latency", "No latency was recorded."),
         ("one order", "1 order: 1 cancelled. Nothing was filled."),
+        ("incidents upon each other", "4 incidents: rate limited 4 times (over after 9.0 s at most)."),
         ("one order", "Nobody recorded incidents of this run."),
         ("one fill, and no order", "At the end the account is worth as much as without the session"),
         ("two fills, and no mid price", "1.00 ZAR more than without the session, with 0 paid in fees in it."),
@@ -295,6 +300,11 @@ def test_whatever_the_record_the_page_is_whole(odd: Session) -> None:
 )
 def test_what_there_is_to_say(odd: str, sentence: str) -> None:
     assert sentence in words(read(page(ODD[odd], UTC)))
+
+
+def test_incidents_upon_each_other_are_one_shade() -> None:
+    prices = drawings(read(page(ODD["incidents upon each other"], UTC)))[0]
+    assert [each.get("d", "").count("M") for each in prices.iter("path") if each.get("class") == "shade"] == [2]
 
 
 def test_two_markets_have_a_chapter_each() -> None:
@@ -377,6 +387,11 @@ def test_numbers_as_people_read_them(function: Any, number: str, text: str) -> N
 )
 def test_times_as_people_read_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("time", "text"), [(0.126, "0.13"), (12.34, "12.3"), (5390.4, "5,390")])
+def test_latencies_as_people_read_them(time: float, text: str) -> None:
+    assert milliseconds(time) == text
 
 
 def test_lists_as_people_read_them() -> None:

@@ -341,7 +341,9 @@ def test_a_fill_learnt_late_happened_when_valr_says(workspace: Workspace) -> Non
     ],
 )
 def test_unreadable_lines_are_left_out_and_said(workspace: Workspace, bad: dict[str, Any] | str) -> None:
-    workspace.record("before any start", start(), order(1, "a", "buy", "5"), bad, stop(9))
+    workspace.record(
+        "before any start", stop(0), start(), opened(0, "of an earlier run"), order(1, "a", "buy", "5"), bad, stop(9)
+    )
     session = read_session(workspace.root)
     assert [quote.client_order_id for quote in session.quotes] == ["a"]
     assert "1 lines of the session record of valr could not be read." in session.notes
