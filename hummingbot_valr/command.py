@@ -23,6 +23,7 @@ from hummingbot_valr.installation import (
     find_hummingbot,
     key_files,
     load_connector,
+    rate_settings,
 )
 from hummingbot_valr.installation_files import Kind, present_in, put, take_away
 from hummingbot_valr.versions import TESTED_HUMMINGBOT, VERSION, explain_release
@@ -107,7 +108,8 @@ def uninstall(
     """Take the connector away from a Hummingbot, exactly what install put there.
 
     Hummingbot does not start with keys of an exchange that it does not have: the files with such keys are named, in its
-    own conf/ and in the current directory's, and deleted with --remove-keys. Exit code 1 says that some are left.
+    own conf/ and in the current directory's, and deleted with --remove-keys; so are settings that have VALR as the
+    source of rates. Exit code 1 says that some are left.
     """
     target = _find(hummingbot, python)
     try:
@@ -122,11 +124,19 @@ def uninstall(
     for file in files if remove_keys else ():
         file.unlink()
         say(f"Deleted {escape(str(file))}.")
-    if files and not remove_keys:
-        say("[yellow]Hummingbot's login breaks on these keys of an exchange that it no longer has:[/]")
-        for file in files:
-            say(f"  {escape(str(file))}")
-        say("Delete them, or have 'hummingbot-valr uninstall --remove-keys' delete them, or install again.")
+    keys_left = [] if remove_keys else files
+    settings_left = rate_settings(target, Path.cwd())
+    _name_orphans(
+        "Hummingbot's login breaks on these keys of an exchange that it no longer has",
+        keys_left,
+        "Delete them, or have 'hummingbot-valr uninstall --remove-keys' delete them, or install again.",
+    )
+    _name_orphans(
+        "Hummingbot does not start with these settings, which name VALR as the source of rates",
+        settings_left,
+        "Set another source there: 'name: gate_io' below 'rate_oracle_source:'.",
+    )
+    if keys_left or settings_left:
         raise typer.Exit(1)
 
 
@@ -158,6 +168,11 @@ def workspace(
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
     say(f"Prepared {prepared}")
+
+
+def _name_orphans(what: str, files: list[Path], to_do: str) -> None:
+    if files:
+        say(f"[yellow]{what}:[/]", *(f"\n  {escape(str(file))}" for file in files), f"\n{to_do}", sep="")
 
 
 def _show_version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ Whatever is asked, is asked in that Hummingbot's own interpreter; ours may have 
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ CONNECTOR = Path("hummingbot/connector/exchange/valr")
 CONNECTOR_NAMES = ("valr", "valr_loopback")
 LOWEST_PYTHON = (3, 12)
 LOAD_DEADLINE = 180.0
+
+# Hummingbot writes this file itself; a YAML parser may not be there.
+_RATE_SOURCE = re.compile(
+    rf"^rate_oracle_source:\s*\n(?:[ \t].*\n)*?[ \t]+name:[ \t]*(?:{'|'.join(CONNECTOR_NAMES)})[ \t]*$", re.MULTILINE
+)
 
 _MARK = "answer:"
 # Of an interpreter that may be any: runs from Python 3.6 on.
@@ -142,9 +148,23 @@ def key_files(hummingbot: Hummingbot, *others: Path) -> list[Path]:
 
     Without the connector each of them breaks the login of the Hummingbot that reads it.
     """
-    places = dict.fromkeys(place.resolve() for place in (hummingbot.root, *others))
-    files = (place / "conf" / "connectors" / f"{name}.yml" for place in places for name in CONNECTOR_NAMES)
+    folders = _conf_folders(hummingbot, others)
+    files = (folder / "connectors" / f"{name}.yml" for folder in folders for name in CONNECTOR_NAMES)
     return [file for file in files if file.is_file()]
+
+
+def rate_settings(hummingbot: Hummingbot, *others: Path) -> list[Path]:
+    """Return the client's settings that have us as the source of rates, in the same places.
+
+    Without the connector the Hummingbot that reads them does not start.
+    """
+    files = (folder / "conf_client.yml" for folder in _conf_folders(hummingbot, others))
+    return [file for file in files if file.is_file() and _RATE_SOURCE.search(file.read_text(errors="replace"))]
+
+
+def _conf_folders(hummingbot: Hummingbot, others: tuple[Path, ...]) -> list[Path]:
+    places = dict.fromkeys(place.resolve() for place in (hummingbot.root, *others))
+    return [place / "conf" for place in places]
 
 
 def _is_checkout(folder: Path) -> bool:

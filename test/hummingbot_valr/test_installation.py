@@ -380,11 +380,16 @@ class TestCommand:
         assert "login breaks on these keys" in said
         assert str(keys) in said
         assert keys.exists()
+        settings = tmp_path / "conf" / "conf_client.yml"
+        settings.write_text("tick_size: 1.0\nrate_oracle_source:\n  name: valr\nglobal_token:\n  name: x\n")
         code, said = run("uninstall", *where, "--remove-keys")
-        assert code == 0
+        assert code == 1
         assert "The connector is not installed in" in said
         assert f"Deleted {keys}" in said
         assert not keys.exists()
+        assert f"does not start with these settings, which name VALR as the source of rates:\n  {settings}\n" in said
+        settings.write_text("rate_oracle_source:\n  name: gate_io\nother:\n  name: valr\n")
+        assert run("uninstall", *where)[0] == 0
 
     @pytest.mark.parametrize("arguments", [("install",), ("upgrade",), ("uninstall",)])
     def test_what_is_refused_ends_with_2_and_a_sentence(
