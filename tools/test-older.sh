@@ -1,9 +1,9 @@
 #!/bin/sh
 # Run the connector's tests on an older release of Hummingbot: tools/test-older.sh [pytest arguments]
 #
-# RELEASE names it (default: the older end of hummingbot_valr/versions.py). It gets an environment of its own below
-# build/, so .venv stays as it is; the first run builds Hummingbot, which takes some minutes. Every other package has the
-# version of requirements.lock, so that what differs is Hummingbot.
+# RELEASE names it; without it, the oldest of the tested range. It gets an environment of its own below build/, so .venv
+# stays as it is; the first run builds Hummingbot, which takes some minutes. Every other package has the version of
+# requirements.lock where the older release allows it, so that what differs is Hummingbot. WORKERS as for make test.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -16,12 +16,15 @@ fail() {
 release=${RELEASE:-$(.venv/bin/python -c 'from hummingbot_valr.versions import OLDEST; print(OLDEST)')}
 folder=${OLDER_FOLDER:-$root/build/hummingbot-$release}
 python=$folder/.venv/bin/python
-uv="$root/.venv/bin/python -m uv"
 
 # Behind a proxy with a certificate of its own only the system's store knows it, not the one uv brings.
 for store in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
     if [ -f "$store" ]; then export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"; fi
 done
+
+uv() {
+    "$root/.venv/bin/python" -m uv "$@"
+}
 
 without_hashes() {
     grep -v '^ *--hash' "$1" | sed 's/ \\$//'
@@ -35,12 +38,12 @@ build() {
     # 20260729 asks for two versions of lighter-sdk at once, so that no resolver takes it as it is.
     { cat requirements-override.in; echo; grep '^lighter-sdk==' "$folder/constraints.txt"; } >"$folder/override.in"
     base=$(.venv/bin/python -c 'import sys; print(sys._base_executable)')
-    $uv venv -q --clear --python "$base" "$folder/.venv"
-    $uv pip compile -q --python "$python" -c "$folder/constraints.txt" --override "$folder/override.in" \
+    uv venv -q --clear --python "$base" "$folder/.venv"
+    uv pip compile -q --python "$python" -c "$folder/constraints.txt" --override "$folder/override.in" \
         "$folder/requirements.in" -o "$folder/requirements.lock" ||
         fail "the dependencies of Hummingbot $release could not be resolved (see above)."
     echo "Building Hummingbot $release in $folder (some minutes)"
-    $uv pip sync -q --python "$python" --build-constraints "$folder/build-constraints.txt" "$folder/requirements.lock" ||
+    uv pip sync -q --python "$python" --build-constraints "$folder/build-constraints.txt" "$folder/requirements.lock" ||
         fail "Hummingbot $release could not be installed (see above)."
 }
 
@@ -58,6 +61,6 @@ link hummingbot/connector/exchange/valr
 link valr_loopback
 link hummingbot_valr
 
-[ $# -gt 0 ] || set -- test/hummingbot test/strategies
+[ $# -gt 0 ] || set -- -n "${WORKERS:-2}" test/hummingbot test/strategies test/hummingbot_valr
 echo "Hummingbot $release: pytest $*"
 exec "$python" -m pytest -q -p no:cacheprovider "$@"
