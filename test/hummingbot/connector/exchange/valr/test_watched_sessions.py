@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hummingbot.connector.exchange.valr import valr_order_keeper, valr_prometheus
 from hummingbot.connector.exchange.valr.valr_metrics import COUNTER_MEANINGS, IncidentKind
 from hummingbot.core.data_type.common import OrderType
-from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually
+from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually, let_others_quote
 from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -27,9 +27,7 @@ from valr_loopback.server import LoopbackConfig, LoopbackServer
 @pytest.fixture
 async def server() -> AsyncIterator[LoopbackServer]:
     async with LoopbackServer(LoopbackConfig(port=0, market=False)) as running:
-        running.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
-        running.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
-        running.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        let_others_quote(running)
         running.exchange.place_limit("other", SYMBOL, "sell", "1", "1020000")
         yield running
 
