@@ -64,7 +64,7 @@ def report(
         written = write_report(session, out or default_path(workspace, session))
     except ReportError as error:
         console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(2) from error
     typer.echo(f"Wrote {written}")
     for note in session.notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)

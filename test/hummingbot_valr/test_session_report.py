@@ -433,7 +433,7 @@ def test_what_is_wrong_is_said_in_a_sentence(workspace: Workspace, tmp_path: Pat
         (("--workspace", workspace.root, "--out", tmp_path), "Is a directory. Name another file."),
     ):
         result = run(*arguments)
-        assert (result.exit_code, result.stdout) == (1, ""), arguments
+        assert (result.exit_code, result.stdout) == (2, ""), arguments
         assert said in result.stderr
         assert "Traceback" not in result.stderr
 
