@@ -16,7 +16,18 @@ from hummingbot_valr.session_report_charts import (
 from hummingbot_valr.session_report_drawing import element, render
 from hummingbot_valr.session_report_facts import Session
 from hummingbot_valr.session_report_figures import Figures, Traded, figures
-from hummingbot_valr.session_report_words import clock, counted, day, duration, exact, money, price, signed, summary
+from hummingbot_valr.session_report_words import (
+    clock,
+    counted,
+    day,
+    duration,
+    exact,
+    moment,
+    money,
+    price,
+    signed,
+    summary,
+)
 
 _INCIDENTS_LISTED = 200
 _NOTHING = "-"
@@ -188,7 +199,7 @@ def _incidents(session: Session, zone: tzinfo) -> Iterable[Element]:
     yield incident_chart(session, zone)
     rows = [
         (
-            clock(incident.time, zone),
+            moment(incident.time, session, zone),
             incident.kind,
             _NOTHING if incident.end is None else duration(incident.end - incident.time),
             incident.text,

@@ -49,6 +49,13 @@ def clock(time: float, zone: tzinfo) -> str:
     return f"{datetime.fromtimestamp(time, zone):%H:%M:%S}"
 
 
+def moment(time: float, session: Session, zone: tzinfo) -> str:
+    """Write the time of day, with the date where the session has several days."""
+    date = datetime.fromtimestamp(time, zone)
+    several = day(session.begin, zone) != day(session.end, zone)
+    return f"{date.day} {date:%b %H:%M:%S}" if several else clock(time, zone)
+
+
 def day(time: float, zone: tzinfo) -> str:
     """Write the date."""
     date = datetime.fromtimestamp(time, zone)
