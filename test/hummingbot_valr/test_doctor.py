@@ -84,6 +84,10 @@ class TestReport:
 
 
 # --- Hooks ------------------------------------------------------------------------------------------------------------
+# What Python, pydantic and the first log line of a class put into it.
+NOT_HOOKS = {"_abc_impl", "_logger", "model_config"}
+
+
 def is_ours(kind: type) -> bool:
     return kind.__module__.startswith(connector.__name__)
 
@@ -100,7 +104,7 @@ def overridden_now() -> dict[str, set[str]]:
             base = next((each for each in bases if not is_ours(each)), None)
             if base is not None:
                 names = {name for name in vars(kind) if not name.startswith("__") and hasattr(base, name)}
-                found[f"{base.__module__}:{base.__qualname__}"] |= names - {"_abc_impl", "model_config"}
+                found[f"{base.__module__}:{base.__qualname__}"] |= names - NOT_HOOKS
     return {place: names for place, names in found.items() if names}
 
 

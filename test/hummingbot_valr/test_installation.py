@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hummingbot_valr import command, installation_files
+from hummingbot_valr import command, installation, installation_files
 from hummingbot_valr.command import app
 from hummingbot_valr.installation import (
     Hummingbot,
@@ -24,7 +24,7 @@ from hummingbot_valr.installation import (
     load_connector,
 )
 from hummingbot_valr.installation_files import RECORD, Kind, present_in, put, take_away
-from hummingbot_valr.versions import NEWEST, VERSION
+from hummingbot_valr.versions import NEWEST, OLDEST, VERSION
 from test.hummingbot_valr.small_hummingbot import make_checkout, make_connector, make_environment
 
 
@@ -78,7 +78,7 @@ class TestFinding:
         found = find_hummingbot()
         assert found.python == Path(sys.executable)
         assert found.root.name == "site-packages"
-        assert found.release == NEWEST
+        assert OLDEST <= found.release <= NEWEST
 
     def test_without_one_of_its_own_it_is_the_current_directory(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -158,6 +158,16 @@ class TestLoading:
     def test_what_goes_wrong_is_named(self, file: str, text: str, said: str, checkout: Hummingbot) -> None:
         (make_connector(checkout.connector) / file).write_text(text)
         assert said in load_connector(checkout).problem
+
+    def test_one_that_never_ends_is_given_up(
+        self, checkout: Hummingbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        python = tmp_path / "python"
+        python.write_text("#!/bin/sh\nexec sleep 600\n")
+        python.chmod(0o755)
+        monkeypatch.setattr(installation, "LOAD_DEADLINE", 0.2)
+        loaded = load_connector(Hummingbot(checkout.root, python, True, NEWEST))
+        assert loaded.problem == f"{python} did not answer within 0.2 s."
 
     def test_another_hummingbot_that_comes_first_is_named(self, checkout: Hummingbot, tmp_path: Path) -> None:
         other = make_checkout(tmp_path / "other")
