@@ -7,7 +7,7 @@ Copy it and valr_status.py, which it builds upon, into the scripts/ folder of a 
     hbot status
 
 In the interactive client ``status --live`` keeps it on the screen. conf/scripts/conf_valr_watch.yml explains the
-settings. An API key with View access alone is enough.
+settings. An API key with View access alone is enough; the log then says once that it lacks Trade, which is right here.
 
 It shows the orders and fills of the whole account, whoever placed them: this bot, another one, or you in VALR's app.
 To watch a bot that trades, run this in a workspace of its own, since a workspace runs one bot at a time: both may use

@@ -13,6 +13,7 @@ from scripts.valr_status import exact
 from scripts.valr_watch import book_lines, fill_lines, limit_lines, order_lines, own_volume
 from test.hummingbot.connector.exchange.valr.loopback_bot import SYMBOL, eventually
 from test.strategies.engine import CONNECTOR, ROOT, Account, Engine, connect, example
+from valr_loopback.auth import VIEW
 from valr_loopback.fault_files import parse_fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -90,7 +91,7 @@ async def test_it_shows_the_whole_account_and_touches_nothing(
 ) -> None:
     faults = (parse_fault("rest_500:path=/v1/orders/open,nth=2"),)
     async with LoopbackServer(LoopbackConfig(port=0, market=False, faults=faults)) as server:
-        account = Account.opened(server, "somebody", BTC=1, ZAR=1_000_000)
+        account = Account.opened(server, "somebody", (VIEW,), BTC=1, ZAR=1_000_000)
         exchange = server.exchange
         exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
         exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
@@ -121,4 +122,5 @@ async def test_it_shows_the_whole_account_and_touches_nothing(
         assert await engine.core.shutdown()
         assert [order.client_order_id for order in account.live] == ["placed-in-the-app"]
         assert len(account.orders) == 1
-        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+        (error,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+        assert error.startswith("The API key lacks the permission Trade.")

@@ -24,6 +24,7 @@ from hummingbot.connector.markets_recorder import MarketsRecorder
 from hummingbot.core.rate_oracle.rate_oracle import RateOracle
 from hummingbot.core.trading_core import StrategyType
 from hummingbot.model.sql_connection_manager import SQLConnectionManager
+from valr_loopback.auth import ALL_PERMISSIONS
 from valr_loopback.errors import OWN_ORDER, POST_ONLY_WOULD_MATCH
 from valr_loopback.orders import AccountTrade, Order
 from valr_loopback.server import LoopbackServer
@@ -48,10 +49,12 @@ class Account(NamedTuple):
         return cls(server, server.account_id, server.api_key, server.api_secret)
 
     @classmethod
-    def opened(cls, server: LoopbackServer, account_id: str, **balances: int) -> Self:
-        """Open one with these balances."""
+    def opened(
+        cls, server: LoopbackServer, account_id: str, permissions: tuple[str, ...] = ALL_PERMISSIONS, **balances: int
+    ) -> Self:
+        """Open one with these balances, and a key that permits this."""
         server.exchange.open_account(account_id, balances)
-        key = server.add_key(account_id)
+        key = server.add_key(account_id, permissions)
         return cls(server, account_id, key.key, key.secret)
 
     @property

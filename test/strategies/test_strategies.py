@@ -99,7 +99,7 @@ CASES = [
     ),
     controlled("pmm_simple", **FAST, **NEAR_AND_FAR),
     controlled(
-        "pmm_dynamic", **FAST, interval="1m", buy_spreads=[2, 20], sell_spreads=[2, 20], total_amount_quote=40_000
+        "pmm_dynamic", **FAST, interval="1m", buy_spreads=[8, 20], sell_spreads=[8, 20], total_amount_quote=40_000
     ),
     controlled(
         "grid_strike",
