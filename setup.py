@@ -29,10 +29,12 @@ setup(
             "valr_loopback.*",
         ]
     ),
-    package_data={"": ["*.yml", "*.json"]},
+    package_data={"": ["*.yml", "*.json", "*.css"]},
     extras_require={
         # The release the connector is tested with; uv resolves it, pip does not.
         "hummingbot": ["hummingbot==20260922", *COMMANDS],
+        # The connector's option metrics_port.
+        "metrics": ["prometheus-client>=0.20"],
         # The loopback exchange also runs where there is no Hummingbot.
         "loopback": [
             "aiohttp>=3.9,<3.14",

@@ -2,7 +2,8 @@
 
 A throw-away workspace, `hbot connect`, `hbot create`, `hbot start`, a minute of market making in Hummingbot's own
 engine under a live view, `hbot stop`; then the bot's records are compared with the exchange's. In the middle the
-account socket is cut once. Whatever happens, Ctrl-C included, no process, no live order and no file is left behind.
+account socket is cut once. Whatever happens, Ctrl-C included, no process, no live order and no file is left behind but
+one: the report of the session.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ from hummingbot_valr.demo_processes import Bot, DemoError, Exchange, end_marked,
 from hummingbot_valr.demo_promises import Quoting, Run, Verdict, judge
 from hummingbot_valr.demo_record import Record, read_record
 from hummingbot_valr.demo_watch import ExchangeClient, Watch
+from hummingbot_valr.session_report import write_report
+from hummingbot_valr.session_report_facts import ReportError
+from hummingbot_valr.session_report_reading import read_session
 
 NAME = "conf_demo"
 CONNECTOR = "valr_loopback"
@@ -106,6 +110,7 @@ class Demo:
     cut: bool
     screen: Screen
     workspace: Path
+    report: Path
     verdicts: list[Verdict] = field(default_factory=list)
     bot: Bot = field(init=False)
     exchange: Exchange = field(init=False)
@@ -118,6 +123,7 @@ class Demo:
     cut_at: float | None = None
     has_started: bool = False
     ended_badly: str = ""
+    reported: str = ""
 
     def __post_init__(self) -> None:
         self.bot = Bot(self.workspace, NAME)
@@ -222,6 +228,7 @@ class Demo:
             self.screen.say(f"BROKEN: the bot had left {rescued} orders live; the demo cancelled them.")
         if self.has_started:
             self.verdicts = judge(await self._evidence(self.watch, rescued, how))
+            self.reported = await asyncio.to_thread(self._write_report)
 
     async def _evidence(self, watch: Watch, rescued: int, how: str) -> Run:
         after = await asyncio.to_thread(demo_home.fingerprint, demo_home.hummingbot_folder())
@@ -247,6 +254,14 @@ class Demo:
             f"{len(after)} files of the installed Hummingbot unchanged; keys, logs and data in the workspace",
         )
 
+    def _write_report(self) -> str:
+        """Write the session's report while its records are there; returns what to say of it."""
+        try:
+            written = write_report(read_session(self.workspace), self.report)
+        except ReportError as error:
+            return f"There is no report of the session: {error}"
+        return f"Report of the session, for a browser: {written}"
+
     def show_summary(self) -> None:
         """Show what was traded and how fast, and each promise."""
         if self.watch is None or not self.verdicts:
@@ -255,17 +270,18 @@ class Demo:
         self.screen.say(demo_view.latencies(self.watch))
         terminal = self.screen.console.is_terminal
         self.screen.say((demo_view.summary if terminal else demo_view.plain_summary)(self.verdicts))
+        self.screen.say(self.reported)
 
 
 def _make_workspace() -> Path:
     return Path(tempfile.mkdtemp(prefix="valr-demo-")).resolve()
 
 
-async def run_demo(seconds: float, seed: int, cut: bool, screen: Screen) -> int:
+async def run_demo(seconds: float, seed: int, cut: bool, report: Path, screen: Screen) -> int:
     """Run the demo; returns its exit code: 0 only if it ran to its end and every promise was held."""
     interrupts = Interrupts()
     workspace = _make_workspace()
-    demo = Demo(seconds, seed, cut, screen, workspace)
+    demo = Demo(seconds, seed, cut, screen, workspace, report)
     code = 0
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, workspace, ignore_errors=True)
@@ -302,9 +318,12 @@ def main(
     seconds: Annotated[float, typer.Option(envvar="DEMO_SECONDS", min=1, help="How long the bot trades.")] = 60,
     seed: Annotated[int, typer.Option(help="Seed of the exchange's market.")] = 1,
     cut: Annotated[bool, typer.Option(help="Cut the account socket once, in the middle.")] = True,
+    report: Annotated[
+        Path, typer.Option(envvar="DEMO_REPORT", help="Where the report of the session goes, as an HTML file.")
+    ] = Path("build/demo-report.html"),
 ) -> None:
     """Let Hummingbot make a market on the loopback exchange, and judge what was promised."""
-    raise typer.Exit(asyncio.run(run_demo(seconds, seed, cut, Screen(Console()))))
+    raise typer.Exit(asyncio.run(run_demo(seconds, seed, cut, report, Screen(Console()))))
 
 
 if __name__ == "__main__":

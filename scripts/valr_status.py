@@ -62,6 +62,12 @@ def status_lines(connector: ValrExchange, trading_pair: str) -> list[str]:
     return [line for section in sections for line in (*section, "")][:-1]
 
 
+def exact(number: float) -> Decimal:
+    """Return a price or volume of Hummingbot's book, which holds floats, as the exchange wrote it."""
+    decimal = Decimal(repr(number))
+    return decimal.quantize(Decimal(1)) if decimal == decimal.to_integral_value() else decimal
+
+
 def _connection(connector: ValrExchange, trading_pair: str) -> list[str]:
     missing = [name for name, done in connector.status_dict.items() if not done]
     readiness = f"not ready, waiting for {', '.join(missing)}" if missing else "ready"

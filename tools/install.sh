@@ -1,5 +1,6 @@
 #!/bin/sh
-# Bring .venv in line with requirements.lock, link this checkout into it, and put `hbot` into .venv/bin.
+# Bring .venv in line with requirements.lock, link this checkout into it, and put the launchers into .venv/bin: `hbot`,
+# `hummingbot` (the interactive client, also as `hummingbot-client`) and `hummingbot-valr`.
 #
 # Runs again in a second when nothing changed: .venv/.installed, written last, names what the environment was made from.
 # pip cannot resolve this release of Hummingbot, uv can; without uv on PATH one is put into .venv-tools.
@@ -112,6 +113,7 @@ wire() {
     link valr_loopback valr_loopback
     link hummingbot_valr hummingbot_valr
     launcher hbot hummingbot_valr.hbot
+    launcher hummingbot hummingbot_valr.client
     launcher hummingbot-client hummingbot_valr.client
     launcher hummingbot-valr hummingbot_valr.command
 }
@@ -138,10 +140,14 @@ else
 fi
 
 echo "Installing requirements.lock into .venv (compiling Hummingbot takes some minutes the first time)"
-"$uv" pip sync -q --python "$python" --build-constraints requirements-build.lock requirements.lock ||
+# At a terminal uv shows what it is at: there are minutes to wait.
+quiet=-q
+if [ -t 2 ]; then quiet=""; fi
+"$uv" pip sync $quiet --python "$python" --build-constraints requirements-build.lock requirements.lock ||
     fail "the packages of requirements.lock could not be installed (see above)."
 wire
 "$python" -c 'import hummingbot.core.clock, hummingbot.client.settings' ||
     fail "Hummingbot does not import in .venv: 'make clean install' builds it anew."
 echo "$wanted" >"$stamp"
-echo "Done: .venv/bin/hbot (run it in the folder that shall hold your conf/, logs/ and data/)"
+echo "Done: .venv/bin/hbot, and .venv/bin/hummingbot, the interactive client."
+echo "Run them in the folder that shall hold your conf/, logs/ and data/."

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -66,8 +67,8 @@ class RunningDemo:
 
 
 @contextmanager
-def demo(environment: dict[str, str], *options: str) -> Iterator[RunningDemo]:
-    command = [sys.executable, "-m", "hummingbot_valr.demo", *options]
+def demo(environment: dict[str, str], report: Path, *options: str) -> Iterator[RunningDemo]:
+    command = [sys.executable, "-m", "hummingbot_valr.demo", "--report", str(report), *options]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     )
@@ -90,8 +91,20 @@ def assert_nothing_is_left(workspace: str, url: str) -> None:
 WHERE = r"listens at (http://\S+), the workspace is (\S+)"
 
 
-def test_every_promise_is_held(offline_environment: dict[str, str]) -> None:
-    with demo(offline_environment, "--seconds", "12") as running:
+def assert_tells_of_the_run(report: Path, said: str) -> None:
+    """The report of the session counts what the exchange counted."""
+    counted = re.search(r"^Orders: (\d+) placed, .* (\d+) fills;", said, re.MULTILINE)
+    assert counted is not None, said
+    assert f"Report of the session, for a browser: {report}" in said
+    page = ElementTree.fromstring(report.read_text(encoding="utf-8"))
+    words = [" ".join(part.itertext()) for part in page.iter("div") if part.get("class") == "tile"]
+    assert f"Fills {counted[2]} of {counted[1]} orders" in words
+    assert "account socket lost once" in "".join(page.itertext())
+
+
+def test_every_promise_is_held(offline_environment: dict[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    with demo(offline_environment, report, "--seconds", "12") as running:
         url, workspace = running.wait_for(WHERE).groups()
         code = running.end()
     verdicts = re.findall(r"^(\d) .*: (held|broken) \(", running.text, re.MULTILINE)
@@ -102,10 +115,11 @@ def test_every_promise_is_held(offline_environment: dict[str, str]) -> None:
     assert "the account socket was cut once" in running.text
     assert re.search(r"^by the connector: cancel end( +[0-9.]+){3} +[1-9][0-9]*$", running.text, re.MULTILINE)
     assert_nothing_is_left(workspace, url)
+    assert_tells_of_the_run(report, running.text)
 
 
-def test_an_interrupt_in_mid_run_leaves_nothing(offline_environment: dict[str, str]) -> None:
-    with demo(offline_environment, "--seconds", "600") as running:
+def test_an_interrupt_in_mid_run_leaves_nothing(offline_environment: dict[str, str], tmp_path: Path) -> None:
+    with demo(offline_environment, tmp_path / "report.html", "--seconds", "600") as running:
         url, workspace = running.wait_for(WHERE).groups()
         running.wait_for_live_orders(url)
         running.process.send_signal(signal.SIGINT)
@@ -118,10 +132,12 @@ def test_an_interrupt_in_mid_run_leaves_nothing(offline_environment: dict[str, s
     assert_nothing_is_left(workspace, url)
 
 
-def test_a_termination_while_setting_up_leaves_nothing(offline_environment: dict[str, str]) -> None:
-    with demo(offline_environment) as running:
+def test_a_termination_while_setting_up_leaves_nothing(offline_environment: dict[str, str], tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    with demo(offline_environment, report) as running:
         url, workspace = running.wait_for(WHERE).groups()
         running.process.terminate()
         code = running.end()
     assert code == INTERRUPTED, running.text
     assert_nothing_is_left(workspace, url)
+    assert not report.exists()

@@ -1,238 +1,207 @@
-"""Scripts and controllers, run by Hummingbot's own core, trade on the loopback exchange and leave nothing behind.
+"""Strategies, scripts and controllers, run by Hummingbot's own core, trade on the loopback exchange and end clean.
 
-With controllers it takes a quarter of a minute: Hummingbot closes the positions of its executors patiently.
+Each is run from the example configuration that we ship, where there is one, sped up: until it has both quoted and
+renewed its orders, and for at least ``STRATEGY_SECONDS`` (environment; ``make strategies`` sets a minute).
 
-Those of a Hummingbot checkout are run, a minute each, if the environment variable ``HUMMINGBOT_SOURCE`` names its path.
+Hummingbot's wheel has neither its scripts nor its controllers. Stand-ins under ``home/`` take their place, with their
+names and settings and code of our own; a checkout's are run if ``HUMMINGBOT_SOURCE`` names its folder.
 """
 
-import logging
 import os
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import yaml
 
-import hummingbot
-from hummingbot.client.config.client_config_map import AnonymizedMetricsDisabledMode, ClientConfigMap
-from hummingbot.client.config.config_helpers import ClientConfigAdapter
-from hummingbot.client.config.security import Security
-from hummingbot.client.hummingbot_application import HummingbotApplication
-from hummingbot.client.settings import AllConnectorSettings
-from hummingbot.connector.exchange.valr.valr_utils import ValrLoopbackConfigMap
-from hummingbot.connector.markets_recorder import MarketsRecorder
-from hummingbot.core.rate_oracle.rate_oracle import RateOracle
-from hummingbot.model.sql_connection_manager import SQLConnectionManager
 from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, eventually
-from valr_loopback.errors import OWN_ORDER
-from valr_loopback.orders import Order
+from test.strategies.engine import CONNECTOR, ROOT, SECOND_CONNECTOR, Account, Engine, connect, example
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
-CONNECTOR = "valr_loopback"
-HOME = Path(__file__).parent / "home"
-SOURCE = os.environ.get("HUMMINGBOT_SOURCE")
-UPSTREAM_SECONDS = 60.0
+HOME = Path(os.environ.get("HUMMINGBOT_SOURCE") or Path(__file__).parent / "home")
+SECONDS = float(os.environ.get("STRATEGY_SECONDS", "0"))
+BOTH = frozenset({"buy", "sell"})
 
 
 class Case(NamedTuple):
-    """A script with its configuration, the controllers it runs, and for how long at least, in seconds."""
+    """A strategy and its configuration, the controllers it runs, the sides it quotes on, how many orders it renews."""
 
-    name: str
-    home: Path
-    script: str
+    strategy: str
     configuration: dict[str, Any]
     controllers: tuple[dict[str, Any], ...] = ()
-    seconds: float = 0.0
+    home: Path = HOME
+    sides: frozenset[str] = BOTH
+    renewals: int = 6
 
 
-def controller(name: str, buy_spreads: list[float], sell_spreads: list[float], **fields: Any) -> dict[str, Any]:
-    return {
-        "id": name,
-        "controller_type": "market_making",
-        "controller_name": name,
-        "connector_name": CONNECTOR,
-        "trading_pair": PAIR,
-        "total_amount_quote": 40_000,
-        "leverage": 1,
-        "skip_rebalance": True,
-        "executor_refresh_time": 2,
-        "cooldown_time": 1,
-        "take_profit": "0.001",
-        "time_limit": 3,
-        "buy_spreads": buy_spreads,
-        "sell_spreads": sell_spreads,
-        "buy_amounts_pct": [1] * len(buy_spreads),
-        "sell_amounts_pct": [1] * len(sell_spreads),
-        **fields,
-    }
+def controlled(name: str, sides: frozenset[str] = BOTH, renewals: int = 3, **changes: Any) -> Any:
+    """Return the case of an example's controller, with some of its settings changed."""
+    fields = example(f"controllers/valr_{name}", connector_name=CONNECTOR, **changes)
+    configuration = example(f"scripts/conf_v2_valr_{name}", controllers_config=[f"{fields['id']}.yml"])
+    return pytest.param(Case("v2_with_controllers", configuration, (fields,), HOME, sides, renewals), id=name)
 
 
-# A near level that fills, and a far one that is renewed.
-FIXED = ([0.0005, 0.005], [0.0005, 0.005])
-VOLATILE = ([2, 20], [2, 20])
+# The first level of each is near enough to be filled, the second is far and renewed.
+FAST = {"executor_refresh_time": 2, "cooldown_time": 1, "take_profit": "0.001", "time_limit": 3, "stop_loss": None}
+NEAR_AND_FAR = {"buy_spreads": [0.0005, 0.005], "sell_spreads": [0.0005, 0.005], "total_amount_quote": 40_000}
 CASES = [
-    Case(
-        "script",
-        HOME,
-        "two_quotes",
-        {"exchange": CONNECTOR, "trading_pair": PAIR, "amount": "0.01", "spread": "0.001", "renewal": 1},
+    pytest.param(
+        Case(
+            "pure_market_making",
+            example("strategies/conf_valr_pmm_doge_usdt", exchange=CONNECTOR, bid_spread=0.05, ask_spread=0.05)
+            | {"order_refresh_tolerance_pct": 0.01},
+        ),
+        id="pure_market_making",
     ),
-    Case("fixed spreads", HOME, "with_controllers", {}, (controller("fixed_spread", *FIXED),)),
-    Case(
-        "spreads from candles",
-        HOME,
-        "with_controllers",
-        {},
-        (controller("volatility_spread", *VOLATILE, interval="1m", length=400),),
+    pytest.param(
+        Case(
+            "simple_pmm",
+            {
+                "script_file_name": "simple_pmm.py",
+                "exchange": CONNECTOR,
+                "trading_pair": PAIR,
+                "order_amount": "0.01",
+                "bid_spread": "0.001",
+                "ask_spread": "0.001",
+                "order_refresh_time": 1,
+            },
+        ),
+        id="simple_pmm",
+    ),
+    pytest.param(
+        Case(
+            "simple_vwap",
+            {
+                "script_file_name": "simple_vwap.py",
+                "connector_name": CONNECTOR,
+                "trading_pair": PAIR,
+                "is_buy": True,
+                "total_volume_quote": 1_000_000,
+                "price_spread": 0.002,
+                "volume_perc": 0.01,
+                "order_delay_time": 1,
+            },
+            sides=frozenset(),
+            renewals=2,
+        ),
+        id="simple_vwap",
+    ),
+    pytest.param(
+        Case(
+            "valr_market_maker",
+            example("scripts/conf_valr_market_maker", connector=CONNECTOR, spread=0.03, requote_tolerance=0.005),
+            home=ROOT,
+        ),
+        id="valr_market_maker",
+    ),
+    controlled("pmm_simple", **FAST, **NEAR_AND_FAR),
+    controlled(
+        "pmm_dynamic", **FAST, interval="1m", buy_spreads=[8, 20], sell_spreads=[8, 20], total_amount_quote=40_000
+    ),
+    controlled(
+        "grid_strike",
+        sides=frozenset({"buy"}),
+        renewals=2,
+        start_price=1_500_000,
+        end_price=2_300_000,
+        limit_price=1_000_000,
+        total_amount_quote=50_000,
+        min_spread_between_orders=0.0005,
+        order_frequency=1,
+    ),
+    controlled(
+        "pmm_mister",
+        executor_refresh_time=2,
+        buy_cooldown_time=1,
+        sell_cooldown_time=1,
+        buy_position_effectivization_time=2,
+        sell_position_effectivization_time=2,
+        buy_spreads=[0.0005, 0.005],
+        sell_spreads=[0.0005, 0.005],
+        min_base_pct=0,
     ),
 ]
-if SOURCE is not None:
-    CASES += [
-        Case(
-            "Hummingbot's simple_pmm",
-            Path(SOURCE),
-            "simple_pmm",
-            {"exchange": CONNECTOR, "trading_pair": PAIR, "order_refresh_time": 5, "order_amount": "0.01"},
-            seconds=UPSTREAM_SECONDS,
-        ),
-        Case(
-            "Hummingbot's pmm_simple",
-            Path(SOURCE),
-            "v2_with_controllers",
-            {},
-            (controller("pmm_simple", *FIXED, executor_refresh_time=5),),
-            seconds=UPSTREAM_SECONDS,
-        ),
-        Case(
-            "Hummingbot's pmm_dynamic",
-            Path(SOURCE),
-            "v2_with_controllers",
-            {},
-            (
-                controller(
-                    "pmm_dynamic",
-                    *VOLATILE,
-                    executor_refresh_time=5,
-                    candles_connector="",
-                    candles_trading_pair="",
-                    interval="1m",
-                ),
-            ),
-            seconds=UPSTREAM_SECONDS,
-        ),
-    ]
 
 
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Hummingbot of its own: folders, database, and nothing that outlives the test."""
-    monkeypatch.setattr(hummingbot, "_data_path", str(tmp_path))
-    monkeypatch.setattr(hummingbot, "_prefix_path", str(tmp_path))
-    monkeypatch.setattr(HummingbotApplication, "_main_app", None)
-    monkeypatch.setattr(RateOracle, "_shared_instance", None)
-    monkeypatch.setattr(MarketsRecorder, "_shared_instance", None)
-    monkeypatch.setattr(SQLConnectionManager, "_scm_trade_fills_instance", None)
-    return tmp_path
-
-
-@pytest.fixture
-async def server(monkeypatch: pytest.MonkeyPatch) -> Any:
-    async with LoopbackServer(LoopbackConfig(port=0, market_pace=2)) as server:
-        # What the user's login leaves behind.
-        keys = ValrLoopbackConfigMap(
-            valr_loopback_api_key=server.api_key,
-            valr_loopback_api_secret=server.api_secret,
-            valr_loopback_url=server.url,
-        )
-        settings = AllConnectorSettings.get_connector_settings()
-        monkeypatch.setitem(settings, CONNECTOR, settings[CONNECTOR]._replace(config_keys=keys))
-        monkeypatch.setitem(Security._secure_configs, CONNECTOR, ClientConfigAdapter(keys))
-        yield server
-
-
-class Engine:
-    """Hummingbot's core with one script, on a loopback exchange."""
-
-    def __init__(self, case: Case, workspace: Path, server: LoopbackServer) -> None:
-        self._case = case
-        self._workspace = workspace
-        self.server = server
-        settings = ClientConfigMap(
-            anonymized_metrics_mode=AnonymizedMetricsDisabledMode(),
-            rate_oracle_source={"name": CONNECTOR},
-            tick_size=0.25,
-        )
-        application = HummingbotApplication.main_application(ClientConfigAdapter(settings), headless_mode=True)
-        self.core = application.trading_core
-        self.core.scripts_path = case.home / "scripts"
-
-    async def start(self) -> None:
-        names = []
-        for fields in self._case.controllers:
-            path = self._workspace / f"{fields['id']}.yml"
-            path.write_text(yaml.safe_dump(fields))
-            names.append(str(path))
-        configuration = {"script_file_name": f"{self._case.script}.py", "controllers_config": names}
-        assert await self.core.start_strategy(self._case.script, configuration | self._case.configuration)
-        self.core.gateway_monitor.stop_monitor()
-
-    @property
-    def orders(self) -> list[Order]:
-        return self.server.exchange.orders(self.server.account_id)
-
-    @property
-    def live(self) -> list[Order]:
-        return self.server.exchange.open_orders(self.server.account_id)
-
-
-@pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Let Hummingbot find its ``scripts`` and ``controllers`` in a folder, whatever others were imported before."""
-
-    def use(home: Path) -> None:
-        for name in list(sys.modules):
-            if name.partition(".")[0] in ("scripts", "controllers"):
-                monkeypatch.delitem(sys.modules, name)
-        monkeypatch.syspath_prepend(str(home))
-
-    return use
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES)
 async def test_it_trades_and_leaves_nothing_behind(
     case: Case,
     workspace: Path,
-    server: LoopbackServer,
+    account: Account,
     modules: Callable[[Path], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     modules(case.home)
-    engine = Engine(case, workspace, server)
+    engine = Engine(case.home, workspace, account)
     started = time.monotonic()
-    await engine.start()
-    both_sides = lambda: {order.side.value for order in engine.live} == {"buy", "sell"}  # noqa: E731
-    await eventually(both_sides, 30)
-    provider = engine.core.strategy.market_data_provider
-    for feed in provider.candles_feeds.values():
-        rows = feed.candles_df["timestamp"].to_numpy()
-        assert len(rows) == feed.max_records
-        assert set(np.diff(rows)) == {60}
+    await engine.start(case.strategy, case.configuration, case.controllers)
+    await eventually(lambda: case.sides <= {order.side.value for order in engine.live}, 30)
+    for controller in getattr(engine.core.strategy, "controllers", {}).values():
+        for feed in controller.market_data_provider.candles_feeds.values():
+            rows = feed.candles_df["timestamp"].to_numpy()
+            assert len(rows) == feed.max_records
+            assert set(np.diff(rows)) == {60}
     first = {order.id for order in engine.orders}
-    await eventually(lambda: len({order.id for order in engine.orders} - first) >= 6 and both_sides(), 30)
-    await eventually(lambda: time.monotonic() - started >= case.seconds, case.seconds + 10)
+    await eventually(lambda: len({order.id for order in engine.orders} - first) >= case.renewals, 40)
+    await stop_and_check(engine, started, caplog, case.strategy, case.controllers)
+
+
+async def test_cross_exchange_market_making(
+    workspace: Path,
+    account: Account,
+    modules: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The maker's exchange and the taker's are two instances, told apart by sub-domain; each fill is hedged."""
+    # The same seed draws the same prices on both.
+    async with LoopbackServer(LoopbackConfig(port=0, market_pace=2)) as other:
+        taker = Account.opened(other, "hedger", BTC=1, USDT=20_000)
+        # Hummingbot prices all the quote currency that the taker holds, and fails if the book does not offer as much.
+        deep = Account.opened(other, "deep", BTC=2)
+        other.exchange.place_limit(deep.account_id, "BTCUSDT", "sell", "2", "115000")
+        connect(taker, SECOND_CONNECTOR, monkeypatch)
+        modules(HOME)
+        engine = Engine(HOME, workspace, account, taker)
+        started = time.monotonic()
+        await engine.start(
+            "cross_exchange_market_making",
+            example(
+                "strategies/conf_valr_xemm_btc_usdt",
+                maker_market=CONNECTOR,
+                taker_market=SECOND_CONNECTOR,
+                min_profitability=-0.1,
+                anti_hysteresis_duration=1.0,
+            ),
+        )
+        # The next fill may come at any moment, and take its moment to be hedged.
+        await eventually(lambda: bought(account) == -bought(taker) != 0, 40)
+        await stop_and_check(engine, started, caplog, "cross_exchange_market_making")
+
+
+def bought(account: Account) -> Decimal:
+    """Return how much of the base currency was bought in all, sales subtracted."""
+    trades = account.trades
+    return sum((trade.quantity if trade.side.value == "buy" else -trade.quantity for trade in trades), Decimal(0))
+
+
+async def stop_and_check(
+    engine: Engine,
+    started: float,
+    caplog: pytest.LogCaptureFixture,
+    strategy: str,
+    controllers: tuple[dict[str, Any], ...] = (),
+) -> None:
+    """Let it run for its time, stop it as the client does, and look at what is left."""
+    await eventually(lambda: time.monotonic() - started >= SECONDS, SECONDS + 10)
+    assert engine.core.strategy.format_status()
     assert await engine.core.shutdown()
-    await eventually(lambda: not server.trades.sessions and not server.accounts.sessions)
-    assert engine.live == []
-    trades = server.exchange.trades(server.account_id)
-    ends = Counter(order.status.value for order in engine.orders)
-    print(f"\n{case.name}: {len(engine.orders)} orders {dict(ends)}, {len(trades)} fills")  # noqa: T201
-    # VALR fails an order that would meet one of the same account; Hummingbot says so and tries again.
-    refused = {order.failed_reason for order in engine.orders if order.failed_reason}
-    assert refused <= {OWN_ORDER}
-    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    assert [error for error in errors if not (refused and "order failed" in error)] == []
+    await eventually(lambda: engine.is_disconnected)
+    end = engine.end(caplog.records)
+    name = ", ".join(fields["controller_name"] for fields in controllers) or strategy
+    print(f"\n{name}: {time.monotonic() - started:.0f} s, {end}")  # noqa: T201
+    assert end.live == []
+    assert end.errors == []

@@ -12,6 +12,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # What the two scripts call of the system.
 SYSTEM_COMMANDS = ("cat", "chmod", "cksum", "dirname", "ln", "ls", "mkdir", "mv", "rm", "sed")
 
+LAUNCHERS = {
+    "hbot": "hummingbot_valr.hbot",
+    "hummingbot": "hummingbot_valr.client",
+    "hummingbot-client": "hummingbot_valr.client",
+    "hummingbot-valr": "hummingbot_valr.command",
+}
+
 
 class Machine:
     """A PATH, a home and a checkout of their own."""
@@ -148,8 +155,11 @@ class TestInstall:
         assert "synced" in first.stdout
         assert second.stdout == ""
         venv = complete.checkout / ".venv"
-        assert os.access(venv / "bin" / "hbot", os.X_OK)
-        subprocess.run([venv / "bin" / "hbot", "--help"], check=True)
+        for name, module in LAUNCHERS.items():
+            launcher = venv / "bin" / name
+            assert os.access(launcher, os.X_OK)
+            assert launcher.read_text().endswith(f' -m {module} "$@"\n')
+            subprocess.run([launcher, "--help"], check=True)
         linked = venv / "lib" / "site-packages" / "hummingbot" / "connector" / "exchange" / "valr"
         assert os.readlink(linked) == str(complete.checkout / "hummingbot" / "connector" / "exchange" / "valr")
 

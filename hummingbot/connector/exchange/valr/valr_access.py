@@ -8,6 +8,7 @@ from typing import Any
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import explain_permissions, explain_refusal
 from hummingbot.connector.exchange.valr.valr_messages import parse_exchange_status, parse_key_permissions
+from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError, ValrRequestError, ValrRestClient
@@ -30,6 +31,7 @@ class AccessWatch:
         clock: TimeSynchronizer,
         order_entry: OrderEntry,
         troubles: ConnectionTroubles,
+        metrics: Metrics,
         warn: Callable[[str, str], object],
         logger: Callable[[], logging.Logger],
     ) -> None:
@@ -38,6 +40,7 @@ class AccessWatch:
         self._clock = clock
         self._order_entry = order_entry
         self._troubles = troubles
+        self._metrics = metrics
         self._warn = warn
         self._logger = logger
         self._key_problem = ""
@@ -47,7 +50,7 @@ class AccessWatch:
         """Add a measurement of the difference of the clocks; a failure leaves the last one in place."""
         offset_ms = await self._clock_offset()
         if offset_ms is not None:
-            self._clock.add_time_offset_ms_sample(offset_ms)
+            self._add_sample(offset_ms)
 
     async def resync_clock(self) -> None:
         """Measure the difference of the clocks afresh: one of them has jumped."""
@@ -55,7 +58,12 @@ class AccessWatch:
         if offset_ms is not None:
             # Samples taken before a jump of either clock would drag the average for minutes.
             self._clock.clear_time_offset_ms_samples()
-            self._clock.add_time_offset_ms_sample(offset_ms)
+            self._add_sample(offset_ms)
+
+    def _add_sample(self, offset_ms: float) -> None:
+        self._clock.add_time_offset_ms_sample(offset_ms)
+        # The samples are against a counter that counts from anywhere; people know the clock on the wall.
+        self._metrics.clock_measured(self._clock.time() - self._clock._time())
 
     async def _clock_offset(self) -> float | None:
         """Return how far VALR's clock is ahead of ours in milliseconds, None if it cannot be read."""
@@ -90,6 +98,7 @@ class AccessWatch:
             problem = explain_permissions(permissions)
         if problem and problem != self._key_problem:
             self._logger().error(problem)
+            self._metrics.incident(IncidentKind.KEY_REFUSED, problem)
         self._key_problem = problem
 
     # --- Read-only mode -----------------------------------------------------------------------------------------------

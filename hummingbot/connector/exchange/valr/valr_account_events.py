@@ -21,6 +21,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     Unknown,
     Unreadable,
 )
+from hummingbot.connector.exchange.valr.valr_metrics import Counters
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper
 
 # What may concern any of our orders when it does not say which.
@@ -36,7 +37,7 @@ ORDER_EVENTS = frozenset(
 
 
 class AccountEvents:
-    """Hands each event to whom it concerns, and records how old it is.
+    """Hands each event to whom it concerns, counts it, and records how old it is.
 
     :param valr_time: VALR's clock, Unix seconds
     :param warn: warns, but not of the same kind of trouble over and over; returns whether it did
@@ -47,6 +48,7 @@ class AccountEvents:
         keeper: OrderKeeper,
         balances: BalanceBook,
         latency: LatencyRecorder,
+        counters: Counters,
         valr_time: Callable[[], float],
         warn: Callable[[str, str], bool],
         logger: Callable[[], logging.Logger],
@@ -54,6 +56,7 @@ class AccountEvents:
         self._keeper = keeper
         self._balances = balances
         self._latency = latency
+        self._counters = counters
         self._valr_time = valr_time
         self._warn = warn
         self._logger = logger
@@ -63,6 +66,7 @@ class AccountEvents:
 
         :raises ValueError: the frame is not an event at all
         """
+        self._counters.account_events += 1
         self._record_age(message)
         if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
             await self._keeper.take_event(message)
@@ -75,10 +79,12 @@ class AccountEvents:
         elif isinstance(message, CommandReply):
             await self._keeper.take_late_reply(message)
         elif isinstance(message, Unreadable):
+            self._counters.account_events_unreadable += 1
             await self._doubt_what_it_concerns(message)
         elif isinstance(message, ModifyOutcome):
             await self._keeper.doubt(message.order_id, message.client_order_id)
         elif isinstance(message, Unknown):
+            self._counters.account_events_unreadable += 1
             self._doubt_all_because_of(message)
         elif isinstance(message, SocketError):
             self._logger().warning(f"VALR reports an error on the account socket: {message.message}")

@@ -22,6 +22,7 @@ from hummingbot.connector.exchange.valr.valr_market_messages import (
 )
 from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
+from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_book import (
     BookChange,
     BookFeed,
@@ -54,6 +55,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     :param auth: signs the handshake when it has keys; anonymous sockets are replaced before VALR ends them
     :param book_feed: ``l1``, ``full`` or ``aggregated``; a feed that proves wrong three times in a row, is refused or
         brings nothing is given up for the next simpler one, per pair, and tried again after a pause that grows
+    :param metrics: counts what happens to the sockets and the books
     """
 
     def __init__(
@@ -65,14 +67,18 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         auth: ValrAuth,
         book_feed: str = "l1",
         timing: MarketTiming | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__(trading_pairs)
         self.order_book_create_function = SequencedOrderBook
         self._connector = connector
         self._feed = BookFeed(book_feed)
         self._timing = timing or MarketTiming()
-        self._connections = MarketConnections(self, api_factory, endpoints, auth, self._timing, self.logger)
-        self._books = MarketBooks(self, self._connections, self._feed, self._timing, self.logger)
+        self._metrics = metrics or Metrics()
+        self._connections = MarketConnections(
+            self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger
+        )
+        self._books = MarketBooks(self, self._connections, self._feed, self._timing, self._metrics, self.logger)
         self._pairs: dict[str, TrackedPair] = {}
         self._joining: set[str] = set()
         self._update_id = 0
@@ -95,6 +101,12 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """Tell whether the pair's book is proven by the socket right now."""
         pair = self._pairs.get(trading_pair)
         return pair is not None and pair.ready.is_set()
+
+    def book_age(self, trading_pair: str) -> float | None:
+        """Return the seconds since the last frame of a pair's book; None while the socket does not prove it."""
+        pair = self._pairs.get(trading_pair)
+        line = self._active_line(pair) if pair and pair.ready.is_set() else None
+        return self._now - line.heard_at if line else None
 
     def book_feed(self, trading_pair: str) -> BookFeed:
         """Return the feed that the pair's book comes from; it differs from the configured one after a fallback."""
@@ -246,6 +258,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         :raises ConnectionError: the connection is of no use any more
         """
         self._last_message_time = time.time()
+        self._metrics.counters.market_frames += 1
         self._books.on_frame(session, frame)
 
     def on_serve(self, session: MarketSession) -> None:
@@ -326,6 +339,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 pair.emptied = True
                 pair.ready.clear()
                 self._put(pair, _EMPTY_BOOK)
+                self._metrics.book_dropped(pair.trading_pair, "nothing has proven it for too long")
                 self.logger().warning(f"{pair.trading_pair}: the order book is stale and is not used any more.")
             elif pair.emptied and line and proven and pair.expires_at > now:
                 self.publish(line, line.book.snapshot())
@@ -353,6 +367,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if change.is_snapshot:
             if pair.emptied or pair.refusal:
                 self.logger().info(f"{pair.trading_pair}: the order book is live.")
+            self._metrics.book_proven(pair.trading_pair)
             pair.emptied, pair.refusal, pair.on_trial = False, "", False
             pair.expires_at = self._now + self._timing.stale_book_limit
             pair.ready.set()

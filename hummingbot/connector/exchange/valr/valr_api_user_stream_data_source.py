@@ -20,6 +20,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     SocketError,
     parse_account_frame,
 )
+from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrRequestError
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -50,6 +51,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
     :param order_entry: is told when commands can be sent, and is handed their replies
     :param on_connected: called after each authentication: what happened before is silent and must be asked for
     :param on_refused: called when VALR refuses the handshake: perhaps the clock is off
+    :param metrics: is told when the socket is up and when it was lost
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         order_entry: OrderEntry,
         on_connected: Callable[[], None],
         on_refused: Callable[[], None],
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
         self._auth = auth
@@ -68,6 +71,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._order_entry = order_entry
         self._on_connected = on_connected
         self._on_refused = on_refused
+        self._metrics = metrics or Metrics()
         self._last_frame_time = 0.0
         self._skip_subscribe = False
         self._failures = 0
@@ -91,9 +95,11 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 raise
             except (ConnectionError, TimeoutError, aiohttp.ClientError, ValrRequestError) as error:
                 self._say_down(_in_words(error))
+                self._metrics.account_socket_lost(_in_words(error))
                 self._note_refusal(error)
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 self.logger().exception("Unexpected error while listening to user stream.")
+                self._metrics.account_socket_lost("an unexpected error")
             if time.monotonic() - connected_at > STABLE_AFTER:
                 self._failures = 0
                 # What closed the socket at its SUBSCRIBE may have been the network.
@@ -185,6 +191,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await assistant.send(WSJSONRequest(frame))
 
         self._order_entry.socket_opened(send)
+        self._metrics.account_socket_up()
         self._on_connected()
         self._reasons_said.clear()
         self.logger().info("The account socket of VALR is connected and authenticated.")

@@ -33,8 +33,8 @@ def explain_refusal(code: int | None, status: int | None) -> str:
         )
     if code == CONSTANTS.ERROR_INVALID_SIGNATURE:
         return (
-            "VALR does not accept the signature. The API secret does not belong to the API key (connect again with "
-            "both), or this machine's clock is far off."
+            "VALR does not accept the signature. The API secret does not belong to the API key, or VALR does not know "
+            "the key (connect again with both), or this machine's clock is far off."
         )
     if code == CONSTANTS.ERROR_API_KEY_MISSING:
         return "VALR does not know the API key. Connect again with a key that exists and has not been revoked."
@@ -56,6 +56,15 @@ def explain_permissions(permissions: Iterable[str]) -> str:
     return (
         f"The API key lacks the permission {' and '.join(lacking)}. Make a key with {VIEW_PERMISSION} and "
         f"{TRADE_PERMISSION} on VALR and connect again; until then VALR refuses what it does not permit."
+    )
+
+
+def explain_sub_account(sub_account_id: str) -> str:
+    """Say what to do where VALR takes a key for its own account, but not for a sub-account."""
+    return (
+        f"VALR refuses the API key for sub-account {sub_account_id}, though not for its own account. Set "
+        "sub_account_id to a sub-account of the account the key belongs to; leave it empty with a sub-account's own "
+        "key."
     )
 
 

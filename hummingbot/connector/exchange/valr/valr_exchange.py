@@ -5,6 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from bidict import bidict
 import hummingbot
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr import valr_utils
+from hummingbot.connector.exchange.valr import valr_utils, valr_versions
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
 from hummingbot.connector.exchange.valr.valr_access import AccessWatch
 from hummingbot.connector.exchange.valr.valr_account_events import AccountEvents
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import ValrAPIUserStreamDataSource
-from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, explain_refusal, explain_sub_account
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_balances import BalanceBook
 from hummingbot.connector.exchange.valr.valr_clock import ValrClock
@@ -34,6 +35,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_trading_fees,
 )
+from hummingbot.connector.exchange.valr.valr_metrics import Gauges, IncidentKind, LimitUse, Metrics, MetricsView
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
@@ -41,12 +43,15 @@ from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_order_tracker import ValrOrderTracker
+from hummingbot.connector.exchange.valr.valr_prometheus import MetricsEndpoint
+from hummingbot.connector.exchange.valr.valr_session_record import SessionRecord
 from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
     Endpoints,
     ValrConnectionsFactory,
+    ValrKeyRefusedError,
     ValrNotSentError,
     ValrReadOnlyError,
     ValrRefusedError,
@@ -56,7 +61,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
 )
 from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.connector.trading_rule import TradingRule
-from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -93,12 +97,14 @@ class ValrExchange(ExchangePyBase):
     :param valr_order_entry: ``websocket`` or ``rest``
     :param valr_book_feed: ``l1``, ``full`` or ``aggregated``
     :param valr_cancel_on_disconnect: VALR cancels every order of the account when the account socket drops
+    :param valr_session_record: what happens is written down in the data folder while the connector trades
+    :param valr_metrics_port: where Prometheus finds the metrics on this machine; 0 for nowhere
     :param options: the options once more under their names in the configuration map, as Hummingbot passes them to
         instances without keys; a keyword wins over these, and these over ``connector_configuration``
     """
 
     web_utils = web_utils
-    _throttler: AsyncThrottlerBase
+    _throttler: ValrThrottler
     # With the stream the poll is a backstop; without it, the only eyes there are.
     SHORT_POLL_INTERVAL = 2.0
     LONG_POLL_INTERVAL = 10.0
@@ -120,6 +126,8 @@ class ValrExchange(ExchangePyBase):
         valr_order_entry: str | None = None,
         valr_book_feed: str | None = None,
         valr_cancel_on_disconnect: bool | None = None,
+        valr_session_record: bool | None = None,
+        valr_metrics_port: int | None = None,
         **options: Any,
     ) -> None:
         keywords = {
@@ -127,6 +135,8 @@ class ValrExchange(ExchangePyBase):
             "order_entry": valr_order_entry,
             "book_feed": valr_book_feed,
             "cancel_on_disconnect": valr_cancel_on_disconnect,
+            "session_record": valr_session_record,
+            "metrics_port": valr_metrics_port,
         }
         self._options = valr_utils.read_options(keywords, options, connector_configuration)
         self._api_key = valr_api_key
@@ -143,9 +153,11 @@ class ValrExchange(ExchangePyBase):
         self._symbol_map_call = SharedCall(self._initialize_trading_pair_symbol_map)
         self._is_started = False
         self._calls = 0
+        self._is_dead_man_set = False
         self._read_only_watch: asyncio.Task[None] | None = None
-        self._latency = LatencyRecorder()
-        self._troubles = ConnectionTroubles(self.logger)
+        self._metrics = Metrics()
+        self._latency = LatencyRecorder(self._metrics.latency)
+        self._troubles = ConnectionTroubles(self.logger, metrics=self._metrics)
         super().__init__(balance_asset_limit, rate_limits_share_pct)
         self._balances = BalanceBook(self._account_balances, self._account_available_balances)
         self._keeper = OrderKeeper(
@@ -159,10 +171,32 @@ class ValrExchange(ExchangePyBase):
             valr_time=self._time_synchronizer.time,
             on_open=self._order_book_source.expect_change,
             latency=self._latency,
+            metrics=self._metrics,
             logger=self.logger,
         )
         self._account_events = AccountEvents(
-            self._keeper, self._balances, self._latency, self._time_synchronizer.time, self._warn, self.logger
+            self._keeper,
+            self._balances,
+            self._latency,
+            self._metrics.counters,
+            self._time_synchronizer.time,
+            self._warn,
+            self.logger,
+        )
+        self._metrics_view = MetricsView(self._metrics, self._gauges)
+        self._session_record = SessionRecord(
+            _data_folder,
+            {
+                "connector": domain,
+                "pairs": self._trading_pairs,
+                "order_entry": self._options.order_entry,
+                "book_feed": self._options.book_feed,
+            },
+            self._metrics,
+            self.logger,
+        )
+        self._metrics_endpoint = MetricsEndpoint(
+            domain, self._options.metrics_port, self._metrics_view, self._latency, self.logger
         )
 
     # --- What the base class asks about us ----------------------------------------------------------------------------
@@ -233,6 +267,26 @@ class ValrExchange(ExchangePyBase):
         """How long placements, cancels and events take."""
         return self._latency
 
+    @property
+    def metrics(self) -> MetricsView:
+        """What has happened to this connector, and what is true of it now, in numbers."""
+        return self._metrics_view
+
+    def _gauges(self) -> Gauges:
+        return Gauges(
+            ready=self.ready,
+            account_socket_up=self._metrics.account_socket.is_up,
+            market_socket_up=self._metrics.market_socket.is_up,
+            read_only=self._order_entry.is_held,
+            live_orders=self._keeper.live_count,
+            clock_offset=self._metrics.clock_offset,
+            book_ages={pair: self._order_book_source.book_age(pair) for pair in self._trading_pairs},
+            rate_limits={
+                limit.limit_id: LimitUse(self._throttler.used(limit.limit_id), int(limit.limit), limit.time_interval)
+                for limit in self._throttler.limits
+            },
+        )
+
     def queue_position(self, client_order_id: str) -> QueuePosition | None:
         """Return where a live order of ours stands in the queue at its price.
 
@@ -269,7 +323,7 @@ class ValrExchange(ExchangePyBase):
     def _create_web_assistants_factory(self) -> WebAssistantsFactory:
         # The base class has just made its own; this is its first hook after that.
         self._time_synchronizer = ValrClock()
-        self._throttler = ValrThrottler(self.rate_limits_rules, self._throttler.limits_pct * 100)
+        self._throttler = ValrThrottler(self.rate_limits_rules, self._throttler.limits_pct * 100, self._metrics)
         self._connections = ValrConnectionsFactory()
         factory = web_utils.build_api_factory(self._throttler, self._auth, self._connections)
         self._rest = ValrRestClient(factory, self._endpoints.rest_url, self._troubles)
@@ -285,6 +339,7 @@ class ValrExchange(ExchangePyBase):
             self._time_synchronizer,
             self._order_entry,
             self._troubles,
+            self._metrics,
             self._warn,
             self.logger,
         )
@@ -305,6 +360,7 @@ class ValrExchange(ExchangePyBase):
             endpoints=self._endpoints,
             auth=self._auth,
             book_feed=self._options.book_feed,
+            metrics=self._metrics,
         )
 
     def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
@@ -315,6 +371,7 @@ class ValrExchange(ExchangePyBase):
             order_entry=self._order_entry,
             on_connected=self._on_account_socket_connected,
             on_refused=self._on_account_socket_refused,
+            metrics=self._metrics,
         )
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -417,10 +474,14 @@ class ValrExchange(ExchangePyBase):
         """Start every loop; orders of an earlier run are asked for first of all."""
         await super().start_network()
         self._is_started = True
+        valr_versions.warn_if_untested(Path(hummingbot.root_path()), self.logger())  # type: ignore[attr-defined]
         if self._trading_required:
+            if self._options.session_record:
+                self._session_record.start()
             self._keeper.ensure_running()
             self._keeper.reconcile()
             self._keeper.spawn(self._access.check_key())
+        await self._metrics_endpoint.start()
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
@@ -429,15 +490,59 @@ class ValrExchange(ExchangePyBase):
         if self._latency.snapshot():
             self.logger().info(self._latency.line())
         self._keeper.halt()
+        self._metrics.stopped()
+        if self._session_record.is_open:
+            self._session_record.stop(
+                {
+                    "counters": self._metrics_view.counters(),
+                    "latency": {name: asdict(summary) for name, summary in self._latency.snapshot().items()},
+                }
+            )
         await super().stop_network()
+        await self._metrics_endpoint.stop()
         await self._keeper.stop()
         await self._web_assistants_factory.close()
+
+    def tick(self, timestamp: float) -> None:
+        """Record prices and balances beside what the base class does."""
+        super().tick(timestamp)
+        self._session_record.sample(self._best_quotes, self._own_balances)
+
+    def _best_quotes(self) -> dict[str, tuple[Decimal, Decimal] | None]:
+        return {pair: self._best_quote(pair) for pair in self._trading_pairs}
+
+    def _best_quote(self, trading_pair: str) -> tuple[Decimal, Decimal] | None:
+        book = self.order_books.get(trading_pair)
+        if book is None or not self._order_book_source.has_live_book(trading_pair):
+            return None
+        try:
+            bid, ask = book.get_price(False), book.get_price(True)
+        except OSError:
+            # Hummingbot's word for an empty side.
+            return None
+        # The book's floats came from VALR's decimal text, which their shortest text is again.
+        return Decimal(str(bid)), Decimal(str(ask))
+
+    def _own_balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        assets = dict.fromkeys(asset for pair in self._trading_pairs for asset in pair.split("-"))
+        available = self._account_available_balances
+        return {
+            asset: (self._account_balances[asset], available.get(asset, Decimal(0)))
+            for asset in assets
+            if asset in self._account_balances
+        }
 
     def _on_account_socket_connected(self) -> None:
         self._poll_notifier.set()
         live = self._keeper.reconcile()
         if live:
             self.logger().info(f"Reconciling {live} orders with VALR after the account socket (re)connected.")
+        if self._is_dead_man_set:
+            self.logger().warning(
+                "The account socket had dropped, at which VALR was told to cancel every open order of the account "
+                "(cancel_on_disconnect): orders that were open then are reported as cancelled on proof."
+            )
+        self._is_dead_man_set = False
         if self._options.cancel_on_disconnect:
             self._keeper.spawn(self._request_cancel_on_disconnect())
 
@@ -448,7 +553,12 @@ class ValrExchange(ExchangePyBase):
         try:
             await self._order_entry.cancel_on_disconnect()
         except ValrRequestError as error:
-            self.logger().error(f"VALR did not take cancel-on-disconnect: {error}")
+            text = f"VALR did not take cancel-on-disconnect: {error}; orders stay live when the account socket drops"
+            self.logger().error(text)
+            self._metrics.incident(IncidentKind.DEAD_MAN_NOT_SET, text)
+        else:
+            self._is_dead_man_set = True
+            self.logger().info("VALR cancels every open order of the account from now on when this socket drops.")
 
     async def _trading_rules_polling_loop(self) -> None:
         await self._keep_fresh("trading rules", self._update_trading_rules, self.TRADING_RULES_INTERVAL)
@@ -703,9 +813,31 @@ class ValrExchange(ExchangePyBase):
 
     async def _update_balances(self) -> None:
         asked_at = time.monotonic()
-        rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
+        try:
+            rows = await self._api_get(path_url=CONSTANTS.BALANCES_PATH, is_auth_required=True)
+        except ValrRefusedError as error:
+            # All that `connect` and `balance` show of it is this text.
+            if problem := await self._explain_key_refusal(error):
+                raise ValrKeyRefusedError(problem, error) from error
+            raise
         assets = [asset for trading_pair in self._trading_pairs for asset in trading_pair.split("-")]
         self._balances.apply_list(parse_balances(rows), assets, asked_at, time.monotonic())
+        if not self._is_started:
+            # Somebody connects, or looks: a key that can be read with but not traded with is told now.
+            await self._access.check_key()
+
+    async def _explain_key_refusal(self, error: ValrRefusedError) -> str:
+        problem = explain_refusal(error.code, error.status)
+        if not problem or not self._options.sub_account_id:
+            return problem
+        # The same question as the key's own account: is it the sub-account that VALR refuses?
+        own = ValrAuth(self._api_key, self._api_secret, self._time_synchronizer.time)
+        path = CONSTANTS.API_KEY_PATH
+        try:
+            await self._api_get(path_url=path, headers=own.headers("GET", path), limit_id=CONSTANTS.PRIVATE_LIMIT_ID)
+        except (ValrRequestError, ValueError):
+            return problem
+        return explain_sub_account(self._options.sub_account_id)
 
     async def _update_trading_fees(self) -> None:
         rows = await self._api_get(path_url=CONSTANTS.TRADING_FEES_PATH, is_auth_required=True)

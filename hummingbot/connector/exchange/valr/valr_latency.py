@@ -12,6 +12,7 @@ Recording costs less than a microsecond (a logarithm, or a logarithm and two dic
 """
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 PLACE_REPLY = "place reply"
@@ -49,32 +50,38 @@ class LatencySummary:
 class LatencyHistogram:
     """Counts times in buckets that grow with the time, so that percentiles are right to 5 % at any length.
 
-    Percentiles of times outside 10 us to 1000 s are those limits; the maximum is exact throughout.
+    Percentiles of times outside 10 us to 1000 s are those limits; the maximum, and ``total``, the sum of all times in
+    seconds, are exact throughout.
     """
 
-    __slots__ = ("_count", "_counts", "_maximum")
+    __slots__ = ("_counts", "_maximum", "count", "total")
 
     def __init__(self) -> None:
         self._counts = [0] * _BUCKETS
-        self._count = 0
+        self.count = 0
         self._maximum = 0.0
+        self.total = 0.0
 
     def record(self, seconds: float) -> None:
         """Count one time."""
-        within = min(max(seconds, SHORTEST), LONGEST)
-        self._counts[int(math.log(within / SHORTEST) * _BUCKETS_PER_E)] += 1
-        self._count += 1
+        self._counts[_bucket(seconds)] += 1
+        self.count += 1
+        self.total += seconds
         if seconds > self._maximum:
             self._maximum = seconds
 
+    def at_most(self, bounds: Sequence[float]) -> list[int]:
+        """Return how many times were up to each bound (seconds), right to the width of a bucket."""
+        return [sum(self._counts[: _bucket(bound) + 1]) for bound in bounds]
+
     def summary(self) -> LatencySummary | None:
         """Sum up what has been recorded; None if nothing was."""
-        if not self._count:
+        if not self.count:
             return None
-        return LatencySummary(self._count, self._percentile(50), self._percentile(99), self._maximum)
+        return LatencySummary(self.count, self._percentile(50), self._percentile(99), self._maximum)
 
     def _percentile(self, percent: int) -> float:
-        remaining = -(-self._count * percent // 100)
+        remaining = -(-self.count * percent // 100)
         bucket = 0
         while remaining > self._counts[bucket]:
             remaining -= self._counts[bucket]
@@ -83,13 +90,22 @@ class LatencyHistogram:
         return min(middle, self._maximum, LONGEST)
 
 
+def _bucket(seconds: float) -> int:
+    return int(math.log(min(max(seconds, SHORTEST), LONGEST) / SHORTEST) * _BUCKETS_PER_E)
+
+
+Taken = Callable[[str, str, float], None]
+
+
 class _Stopwatches:
     """Times between two moments of an order, one running per order; of too many, the oldest is forgotten."""
 
-    __slots__ = ("_started", "histogram")
+    __slots__ = ("_measure", "_started", "_taken", "histogram")
 
-    def __init__(self) -> None:
+    def __init__(self, measure: str, taken: Taken | None) -> None:
         self.histogram = LatencyHistogram()
+        self._measure = measure
+        self._taken = taken
         self._started: dict[str, float] = {}
 
     def start(self, client_order_id: str, now: float) -> None:
@@ -108,6 +124,8 @@ class _Stopwatches:
         started = self._started.pop(client_order_id, None)
         if started is not None:
             self.histogram.record(now - started)
+            if self._taken is not None:
+                self._taken(self._measure, client_order_id, now - started)
 
     def drop(self, client_order_id: str) -> None:
         """Stop without recording."""
@@ -119,13 +137,15 @@ class LatencyRecorder:
 
     ``now`` is in seconds of one monotonic clock of the caller's choice. Moments may come in any order, repeatedly or
     never, and for orders that were not placed in this run: only the first end of a time that was begun counts.
+
+    :param taken: is told each time of an order as it is taken: its measure, the client order id, seconds
     """
 
-    def __init__(self) -> None:
-        self._place_reply = _Stopwatches()
-        self._place_open = _Stopwatches()
-        self._cancel_reply = _Stopwatches()
-        self._cancel_end = _Stopwatches()
+    def __init__(self, taken: Taken | None = None) -> None:
+        self._place_reply = _Stopwatches(PLACE_REPLY, taken)
+        self._place_open = _Stopwatches(PLACE_OPEN, taken)
+        self._cancel_reply = _Stopwatches(CANCEL_REPLY, taken)
+        self._cancel_end = _Stopwatches(CANCEL_END, taken)
         self._event_age = LatencyHistogram()
         self._measures = {
             PLACE_REPLY: self._place_reply.histogram,
@@ -171,6 +191,11 @@ class LatencyRecorder:
         self._event_age.record(max(age, 0.0))
 
     # --- Results ------------------------------------------------------------------------------------------------------
+    @property
+    def histograms(self) -> Mapping[str, LatencyHistogram]:
+        """Every measure by its name."""
+        return self._measures
+
     def snapshot(self) -> dict[str, LatencySummary]:
         """Return the summary of each measure that has been taken at all, by its name."""
         summaries = {name: histogram.summary() for name, histogram in self._measures.items()}

@@ -17,7 +17,14 @@ from hummingbot.connector.exchange.valr.valr_market_messages import (
 )
 from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
-from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookError, BookFeed
+from hummingbot.connector.exchange.valr.valr_metrics import Metrics
+from hummingbot.connector.exchange.valr.valr_order_book import (
+    BookChange,
+    BookError,
+    BookFeed,
+    ChecksumMismatchError,
+    SequenceGapError,
+)
 
 MISMATCHES_BEFORE_FALLBACK = 3
 
@@ -55,12 +62,14 @@ class MarketBooks:
         connections: MarketConnections,
         feed: BookFeed,
         timing: MarketTiming,
+        metrics: Metrics,
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._outlet = outlet
         self._connections = connections
         self._feed = feed
         self._timing = timing
+        self._metrics = metrics
         self._logger = logger
         self._unknown_kinds: set[str] = set()
 
@@ -100,15 +109,19 @@ class MarketBooks:
             line.trades = known.trades
         return line
 
-    def _lose(self, session: MarketSession, line: BookLine) -> None:
+    def _lose(self, session: MarketSession, line: BookLine, reason: str) -> None:
         """Take a book for changed without us: Hummingbot sees the last proven one for a moment only."""
         line.book.forget()
         pair = line.pair
         if session is self._connections.active and pair.ready.is_set():
             pair.ready.clear()
+            self._metrics.book_dropped(pair.trading_pair, reason)
             pair.expires_at = min(pair.expires_at, self._now + self._timing.doubt_limit)
 
     def _change_feed(self, pair: TrackedPair, feed: BookFeed, *, on_trial: bool = False) -> None:
+        if feed is not pair.feed:
+            text = f"The order book of {pair.trading_pair} comes from the feed '{feed}' now, no longer '{pair.feed}'."
+            self._metrics.feed_changed(pair.trading_pair, text)
         pair.change_feed(feed, on_trial=on_trial)
         pair.ready.clear()
         self.subscribe_all()
@@ -199,7 +212,7 @@ class MarketBooks:
 
     def _doubt(self, session: MarketSession, line: BookLine, reason: str) -> None:
         self._logger().warning(f"{line.pair.trading_pair}: the order book is dropped and asked for afresh ({reason}).")
-        self._lose(session, line)
+        self._lose(session, line, reason)
         line.snapshot.ask_again(self._now, self._timing)
         line.renewed_at = self._now
         session.socket.rejoin(line.channel)
@@ -262,7 +275,8 @@ class MarketBooks:
 
     def _on_mismatch(self, session: MarketSession, line: BookLine, error: BookError) -> None:
         pair, fallback = line.pair, line.pair.feed.fallback
-        self._lose(session, line)
+        self._count(error)
+        self._lose(session, line, str(error))
         if fallback is None:
             # Each frame of the simplest feed is a whole book: the next good one ends the matter.
             if line.snapshot.has_come:
@@ -276,6 +290,14 @@ class MarketBooks:
             self._fall_back(pair, fallback, f"was wrong {in_a_row} times in a row ({error})")
         else:
             self._doubt(session, line, str(error))
+
+    def _count(self, error: BookError) -> None:
+        if isinstance(error, ChecksumMismatchError):
+            self._metrics.counters.book_checksum_failures += 1
+        elif isinstance(error, SequenceGapError):
+            self._metrics.counters.book_sequence_gaps += 1
+        else:
+            self._metrics.counters.book_other_faults += 1
 
     def _on_trade_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
         line = session.lines.get(str(frame.get("currencyPairSymbol")))
@@ -342,7 +364,7 @@ class MarketBooks:
 
     def _on_refused_book(self, session: MarketSession, line: BookLine, reason: str) -> None:
         """Try the simpler feeds, whatever the reason: VALR's words for an unknown feed and an unknown pair are one."""
-        self._lose(session, line)
+        self._lose(session, line, reason)
         fallback, serving = line.pair.feed.fallback, session is self._connections.active
         if fallback and serving:
             line.pair.before_better_feed.begin(self._now)
@@ -363,7 +385,7 @@ class MarketBooks:
             return
         if self._now - line.renewed_at < self._timing.snapshot_patience:
             # The exchange does it over and over, or a snapshot of the old subscription came in between.
-            self._lose(session, line)
+            self._lose(session, line, "VALR has stopped it")
             line.snapshot.due = soon
         else:
             self._doubt(session, line, "VALR has stopped it")

@@ -12,6 +12,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_session import GrowingPause, MarketSession
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
@@ -53,6 +54,7 @@ class MarketConnections:
         endpoints: Endpoints,
         auth: ValrAuth,
         timing: MarketTiming,
+        metrics: Metrics,
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._reader = reader
@@ -60,6 +62,7 @@ class MarketConnections:
         self._endpoints = endpoints
         self._auth = auth
         self._timing = timing
+        self._metrics = metrics
         self._logger = logger
         self._before_keys = GrowingPause(timing.keys_retry, timing.keys_retry_max)
         self._renewal_wanted = False
@@ -80,6 +83,7 @@ class MarketConnections:
             except Exception:  # noqa: BLE001  the task's outermost loop
                 self._logger().exception("Market data met an unexpected error.")
                 reason = "unexpected error"
+            self._metrics.market_socket_lost(reason)
             pause = delay.after(self._served_for)
             self._logger().warning(
                 f"The market data socket is down after {self._served_for:.0f} s ({reason}); "
@@ -94,7 +98,9 @@ class MarketConnections:
     def note_refused_keys(self) -> None:
         """Do without the keys for a while."""
         self._before_keys.begin(asyncio.get_running_loop().time())
-        self._logger().warning("VALR refuses the keys on the market data socket; it is used without them for now.")
+        text = "VALR refuses the keys on the market data socket; it is used without them for now."
+        self._logger().warning(text)
+        self._metrics.incident(IncidentKind.KEY_REFUSED, text)
 
     async def _stream(self) -> None:
         """Serve from one connection, and from its successors, until the serving one is lost.
@@ -103,6 +109,7 @@ class MarketConnections:
         """
         self._renewal_wanted = False
         self.active = await self._open()
+        self._metrics.market_socket_up()
         try:
             while True:
                 await asyncio.wait({self.active.socket.task}, timeout=self._timing.tick)

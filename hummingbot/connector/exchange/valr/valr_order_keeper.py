@@ -29,6 +29,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_order_report,
     parse_trades,
 )
+from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import (
     OrderEntry,
     Placement,
@@ -38,6 +39,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
 from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
 from hummingbot.connector.exchange.valr.valr_order_outcomes import (
+    Concern,
     End,
     Ended,
     FetchTrades,
@@ -125,6 +127,7 @@ class OrderKeeper:
     :param on_open: is told of each limit order that was placed and is open: its pair, whether it buys, its price, and
         the monotonic time at which it was sent
     :param latency: is told when what was sent and when what came of it became known
+    :param metrics: counts what happens to orders
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class OrderKeeper:
         valr_time: Callable[[], float],
         on_open: Callable[[str, bool, Decimal, float], None],
         latency: LatencyRecorder,
+        metrics: Metrics,
         logger: Callable[[], logging.Logger],
     ) -> None:
         self._lifecycle = OrderLifecycle()
@@ -152,6 +156,7 @@ class OrderKeeper:
         self._valr_time = valr_time
         self._on_open = on_open
         self._latency = latency
+        self._metrics = metrics
         self._logger = logger
         self._warn = Warner(logger)
         self._outcomes: deque[Outcome] = deque()
@@ -170,6 +175,11 @@ class OrderKeeper:
         if not self.is_running:
             self._open_journal()
             self._loop_task = safe_ensure_future(self._run())
+
+    @property
+    def live_count(self) -> int:
+        """How many orders, strays included, have not ended."""
+        return len(self._lifecycle.live_ids)
 
     @property
     def is_running(self) -> bool:
@@ -305,16 +315,20 @@ class OrderKeeper:
         identifier = placement.client_order_id
         self._journal.add(identifier, trading_pair)
         self._placed[identifier] = placement, time.monotonic()
+        side = "buy" if placement.is_buy else "sell"
+        self._metrics.order_sent(identifier, trading_pair, side, placement.price, placement.quantity)
         self._latency.placing(identifier, time.monotonic())
         try:
             accepted = await self._order_entry.place(placement)
         except ValrRefusedError:
             self._latency.place_replied(identifier, time.monotonic())
+            self._metrics.counters.orders_refused += 1
             raise
         except (ValrNotSentError, ValrRateLimitedError):
             raise
         except BaseException as error:
             # Whatever else went wrong, the order may have left: it must not be taken for failed.
+            self._metrics.placement_in_doubt(identifier, trading_pair, str(error) or type(error).__name__)
             await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
             if isinstance(error, ValrUnknownOutcomeError | asyncio.CancelledError):
                 raise
@@ -367,6 +381,7 @@ class OrderKeeper:
     async def _send_cancel(self, wish: SendCancel) -> bool:
         identifier, now = wish.client_order_id, time.monotonic
         self._latency.cancelling(identifier, now())
+        self._metrics.cancel_sent(identifier, wish.trading_pair)
         try:
             symbol = await self._symbol_of(wish.trading_pair)
             done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
@@ -460,6 +475,7 @@ class OrderKeeper:
 
     async def _look_up(self, wish: LookUp) -> bool:
         identifier = wish.client_order_id
+        self._metrics.counters.lookups += 1
         try:
             report = await self.fetch_report(wish)
         except (ValrRequestError, ValueError) as error:
@@ -532,6 +548,7 @@ class OrderKeeper:
             covered = self._trades_covered.get(trading_pair, -math.inf) - TRADES_OVERLAP
             since = max(self._lifecycle.trades_since(trading_pair), covered)
         asked_at = self._valr_time()
+        self._metrics.counters.trade_fetches += 1
         try:
             trades = await self.trades_since(trading_pair, since)
             self._trades_covered[trading_pair] = asked_at
@@ -591,6 +608,7 @@ class OrderKeeper:
                 await self._update_tracker(Ended(identifier, "", order.trading_pair, End.FAILED), OrderState.FAILED)
 
     async def _poll_open_orders(self) -> set[str]:
+        self._metrics.counters.open_order_fetches += 1
         try:
             rows = await self._request(RESTMethod.GET, CONSTANTS.OPEN_ORDERS_PATH)
         except ValrRequestError as error:
@@ -627,6 +645,7 @@ class OrderKeeper:
             if outcome.stage is Stage.OPEN:
                 self._latency.opened(outcome.client_order_id, time.monotonic())
                 self._note_open(outcome)
+                self._metrics.order_opened(outcome.client_order_id, outcome.trading_pair)
             await self._update_tracker(outcome, STATES[outcome.stage])
         else:
             await self._tell_end(outcome)
@@ -640,8 +659,25 @@ class OrderKeeper:
         logger = self._logger()
         speak = {Level.INFO: logger.info, Level.WARNING: logger.warning, Level.ERROR: logger.error}
         speak[notice.level](notice.text)
+        if notice.concern is Concern.STRAY:
+            self._metrics.stray_found(notice.trading_pair, notice.text)
+        elif notice.concern is Concern.UNEXPECTED_FILL:
+            self._metrics.unexpected_fill(notice.trading_pair, notice.text)
 
     def _tell_fill(self, fill: Fill) -> None:
+        trade = fill.trade
+        self._metrics.filled(
+            fill.client_order_id,
+            trade.order_id,
+            trade.trade_id,
+            fill.trading_pair,
+            trade.side,
+            trade.price,
+            trade.quantity,
+            trade.fee,
+            trade.fee_currency,
+            trade.traded_at,
+        )
         order = self._tracker.all_fillable_orders.get(fill.client_order_id)
         if order is not None:
             self._tracker.process_trade_update(self._trade_update(order, fill.trade))
@@ -649,6 +685,9 @@ class OrderKeeper:
     async def _tell_end(self, ended: Ended) -> None:
         self._placed.pop(ended.client_order_id, None)
         self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
+        self._metrics.order_ended(
+            ended.client_order_id, ended.trading_pair, ended.end.value, ended.reason, proven=ended.proven
+        )
         if ended.proven:
             self._forget(ended.client_order_id)
         if ended.stray:

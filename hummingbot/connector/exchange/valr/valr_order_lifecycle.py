@@ -32,6 +32,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     OrderWord,
 )
 from hummingbot.connector.exchange.valr.valr_order_outcomes import (
+    Concern,
     End,
     Ended,
     FetchTrades,
@@ -522,6 +523,8 @@ class OrderLifecycle:
                 Level.ERROR,
                 f"Order {record.client_order_id} ({record.order_id}) on {record.trading_pair} is ours, live on VALR "
                 "and unknown to the bot: it is being cancelled",
+                record.trading_pair,
+                Concern.STRAY,
             )
         ]
 
@@ -735,6 +738,8 @@ class OrderLifecycle:
             Level.ERROR,
             f"A fill of order {record.client_order_id} {state}: {trade.side} {trade.quantity:f} {record.trading_pair} "
             f"at {trade.price:f} (trade {trade.trade_id})",
+            record.trading_pair,
+            Concern.UNEXPECTED_FILL,
         )
 
     def _note_reported(self, record: OrderRecord, filled: Decimal | None, now: float) -> None:

@@ -72,12 +72,21 @@ class Level(Enum):
     ERROR = "error"
 
 
+class Concern(Enum):
+    """What a notice is about, where monitoring counts it."""
+
+    STRAY = "stray"
+    UNEXPECTED_FILL = "unexpected fill"
+
+
 @dataclass(frozen=True)
 class Notice:
     """A line for the log."""
 
     level: Level
     text: str
+    trading_pair: str = ""
+    concern: Concern | None = None
 
 
 Outcome = Progress | Fill | Ended | Notice

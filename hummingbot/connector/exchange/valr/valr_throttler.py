@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 from types import TracebackType
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.api_throttler.data_types import RateLimit
 
@@ -104,10 +105,17 @@ class ValrThrottler(AsyncThrottlerBase):
     """Lets calls go when every limit they count towards has room: urgent ones first, equals in their order.
 
     :param limits_share_percentage: of VALR's limits, when several bots share an account
+    :param metrics: counts the calls that had to wait
     """
 
-    def __init__(self, rate_limits: list[RateLimit], limits_share_percentage: Decimal | None = None) -> None:
+    def __init__(
+        self,
+        rate_limits: list[RateLimit],
+        limits_share_percentage: Decimal | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         super().__init__(rate_limits, limits_share_percentage=limits_share_percentage)
+        self._metrics = metrics or Metrics()
         self._windows: dict[str, Window] = {}
         self._waiting: list[_Waiter] = []
         self._number = 0
@@ -130,6 +138,11 @@ class ValrThrottler(AsyncThrottlerBase):
             return 0
         window.forget(time.monotonic())
         return window.used
+
+    @property
+    def limits(self) -> list[RateLimit]:
+        """Every limit, this bot's share of it."""
+        return list(self._id_to_limit_map.values())
 
     async def acquire(self, limit_id: str) -> None:
         """Wait until a call under a limit may be made, and count it."""
@@ -196,13 +209,16 @@ class ValrThrottler(AsyncThrottlerBase):
             self._timer = asyncio.get_running_loop().call_later(max(next_at - now, 0.0), self._serve)
 
     def _notice(self, limit_id: str, now: float) -> None:
+        self._metrics.counters.rate_limit_waits += 1
         if now - self._noticed_at.get(limit_id, float("-inf")) > NOTICE_INTERVAL:
             self._noticed_at[limit_id] = now
             limit = self._id_to_limit_map[limit_id]
-            _log.warning(
+            text = (
                 f"Calls wait for VALR's rate limit '{limit_id}' ({limit.limit} in {limit.time_interval:g} s, "
                 "or one that it is part of)."
             )
+            _log.warning(text)
+            self._metrics.incident(IncidentKind.RATE_LIMIT_WAIT, text)
 
 
 def _use(needs: list[tuple[Window, int]], now: float) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
 
 # Trouble that comes and goes within this many seconds is one trouble.
 QUIET_BEFORE_OVER = 5.0
@@ -92,11 +93,18 @@ class ConnectionTroubles:
     """What is wrong between us and VALR right now, said in the log when it begins and when it is over.
 
     :param clock: monotonic seconds
+    :param metrics: counts the same
     """
 
-    def __init__(self, logger: Callable[[], logging.Logger], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        logger: Callable[[], logging.Logger],
+        clock: Callable[[], float] = time.monotonic,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._logger = logger
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._gates: defaultdict[str, RateGate] = defaultdict(RateGate)
         self._limits: dict[str, Trouble] = {}
         self._silence = Trouble("VALR's REST API does not answer as it should; asking on", "VALR's REST API is back")
@@ -118,34 +126,39 @@ class ConnectionTroubles:
             limit_id,
             Trouble(f"VALR's rate limit refuses {what}; keeping off", f"VALR's rate limit lets {what} through again"),
         )
-        self._begin(trouble.struck(now))
+        self._metrics.counters.rate_limit_refusals += 1
+        self._begin(trouble.struck(now), IncidentKind.RATE_LIMITED)
 
     def unanswered(self, detail: str) -> None:
         """A REST request brought no usable answer."""
-        self._begin(self._silence.struck(self._clock(), detail))
+        self._metrics.counters.rest_errors += 1
+        self._begin(self._silence.struck(self._clock(), detail), IncidentKind.REST_LOST)
 
     def answered(self) -> None:
         """A REST request was answered, whatever the answer."""
-        self._end(self._silence.passed(self._clock()))
+        self._metrics.counters.rest_answers += 1
+        self._end(self._silence.passed(self._clock()), IncidentKind.REST_BACK)
 
     def admitted(self, limit_id: str) -> None:
         """VALR's rate limit let a request through."""
         if (trouble := self._limits.get(limit_id)) is not None:
             self._gates[limit_id].passed()
-            self._end(trouble.passed(self._clock()))
+            self._end(trouble.passed(self._clock()), IncidentKind.RATE_LIMIT_OVER)
 
     def read_only(self) -> None:
         """VALR says that it is in read-only mode."""
-        self._begin(self._read_only.struck(self._clock()))
+        self._begin(self._read_only.struck(self._clock()), IncidentKind.READ_ONLY_BEGUN)
 
     def read_only_over(self) -> None:
         """VALR says that it takes orders."""
-        self._end(self._read_only.passed(self._clock(), quiet=0.0))
+        self._end(self._read_only.passed(self._clock(), quiet=0.0), IncidentKind.READ_ONLY_OVER)
 
-    def _begin(self, line: str | None) -> None:
+    def _begin(self, line: str | None, kind: IncidentKind) -> None:
         if line is not None:
             self._logger().warning(line)
+            self._metrics.incident(kind, line)
 
-    def _end(self, line: str | None) -> None:
+    def _end(self, line: str | None, kind: IncidentKind) -> None:
         if line is not None:
             self._logger().info(line)
+            self._metrics.incident(kind, line)

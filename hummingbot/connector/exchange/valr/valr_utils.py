@@ -4,6 +4,7 @@ This module is imported by the folder scan of ``AllConnectorSettings`` while the
 nothing beyond Hummingbot's configuration types, since a ``ModuleNotFoundError`` here hides the connector silently.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -65,7 +66,22 @@ class _ValrOptions(BaseConnectorConfigMap):
     cancel_on_disconnect: bool = Field(
         default=False,
         validation_alias=AliasChoices("cancel_on_disconnect", "valr_cancel_on_disconnect"),
-        json_schema_extra=_option("Let VALR cancel every order of the account when the account socket drops"),
+        json_schema_extra=_option(
+            "Let VALR cancel every open order of the account, also those of other bots and of VALR's app, whenever "
+            "this bot's account socket drops, were it for a second (true/false)"
+        ),
+    )
+    session_record: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("session_record", "valr_session_record"),
+        json_schema_extra=_option("Record each session in the data folder, for the session report (true/false)"),
+    )
+    metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("metrics_port", "valr_metrics_port"),
+        json_schema_extra=_option("Port on this machine where Prometheus finds the metrics (0: nowhere)"),
     )
 
 
@@ -99,7 +115,8 @@ class ValrLoopbackConfigMap(_ValrOptions):
     @field_validator("valr_loopback_url")
     @classmethod
     def _require_http_address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
+        # Not only the beginning: clients suggest an address at the prompt, and another one is easily typed behind it.
+        if not re.fullmatch(r"https?://[^\s/:]+(:\d{1,5})?/?", value):
             raise ValueError(f"'{value}' is not an http address such as {CONSTANTS.LOOPBACK_URL}")
         return value.rstrip("/")
 
@@ -122,6 +139,8 @@ class Options(BaseModel):
     order_entry: Literal["websocket", "rest"] = "websocket"
     book_feed: Literal["l1", "full", "aggregated"] = "l1"
     cancel_on_disconnect: bool = False
+    session_record: bool = True
+    metrics_port: int = Field(default=0, ge=0, le=65535)
 
 
 def read_options(keywords: Mapping[str, Any], fields: Mapping[str, Any], configuration: object) -> Options:

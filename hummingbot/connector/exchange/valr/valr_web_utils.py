@@ -48,6 +48,15 @@ class ValrRefusedError(ValrRequestError):
         return self.error.code
 
 
+class ValrKeyRefusedError(ValrRefusedError):
+    """VALR refused the API key; the message says what to do about it."""
+
+    def __init__(self, problem: str, refusal: ValrRefusedError) -> None:
+        OSError.__init__(self, f"{problem} ({refusal})")
+        self.status = refusal.status
+        self.error = refusal.error
+
+
 class ValrNotSentError(ValrRequestError):
     """The request never left: no connection could be made. It was certainly not executed."""
 

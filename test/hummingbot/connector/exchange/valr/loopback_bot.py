@@ -45,6 +45,13 @@ async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Non
         await asyncio.sleep(0.01)
 
 
+def let_others_quote(server: LoopbackServer) -> None:
+    """Give the pair a market of another account: 1 BTC wanted at 1,000,000 and offered at 1,010,000."""
+    server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
+    server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
+    server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+
+
 class Bot:
     """A connector on a running clock, with everything it told: ``events`` holds what it was and the event, in order."""
 

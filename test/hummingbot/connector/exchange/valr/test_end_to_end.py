@@ -13,7 +13,7 @@ import hummingbot
 from hummingbot.connector.exchange.valr import valr_order_keeper
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.trade_fee import TokenAmount
-from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually
+from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually, let_others_quote
 from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -28,9 +28,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 async def server() -> AsyncIterator[LoopbackServer]:
     async with LoopbackServer(LoopbackConfig(port=0, market=False)) as running:
-        running.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
-        running.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
-        running.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        let_others_quote(running)
         yield running
 
 
@@ -254,9 +252,7 @@ FAULTS = {
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS.keys())
 async def test_under_a_fault_the_bot_ends_where_the_ledger_is(faults: list[Fault]) -> None:
     async with LoopbackServer(LoopbackConfig(port=0, market=False, faults=tuple(faults))) as server:
-        server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
-        server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
-        server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        let_others_quote(server)
         async with Bot(server).running() as bot:
             for round_of_orders in range(2):
                 placed = [
@@ -298,9 +294,7 @@ async def test_a_placement_that_never_arrived_fails_only_after_patience_and_noth
 @pytest.mark.parametrize("skew", [300.0, -300.0])
 async def test_a_clock_that_is_minutes_off_is_healed(skew: float) -> None:
     async with LoopbackServer(LoopbackConfig(port=0, market=False), clock=lambda: time.time() + skew) as server:
-        server.exchange.open_account("other", {"ZAR": 10_000_000, "BTC": 10})
-        server.exchange.place_limit("other", SYMBOL, "buy", "1", "1000000")
-        server.exchange.place_limit("other", SYMBOL, "sell", "1", "1010000")
+        let_others_quote(server)
         async with Bot(server).running() as bot:
             filled, cancelled = bot.sell("1003000"), bot.buy("1001000")
             await eventually(lambda: len(bot.live()) == 2)

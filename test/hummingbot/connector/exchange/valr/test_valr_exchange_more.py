@@ -27,7 +27,7 @@ from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
-from hummingbot.connector.exchange.valr.valr_utils import ValrConfigMap, ValrLoopbackConfigMap
+from hummingbot.connector.exchange.valr.valr_utils import Options, ValrConfigMap, ValrLoopbackConfigMap
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
@@ -90,8 +90,7 @@ def test_everything_is_taken_by_keyword_with_the_agreed_defaults() -> None:
     }
     assert {name: parameters[name].default for name in agreed} == agreed
     assert {"valr_api_key", "valr_api_secret"} < set(parameters)
-    options = {"valr_sub_account_id", "valr_order_entry", "valr_book_feed", "valr_cancel_on_disconnect"}
-    assert options < set(parameters)
+    assert {f"valr_{name}" for name in Options.model_fields} < set(parameters)
 
 
 @pytest.mark.usefixtures("idle_loop")
@@ -185,6 +184,8 @@ def test_a_keyword_wins_over_the_configuration() -> None:
         "book_feed": "full",
         "sub_account_id": "1",
         "cancel_on_disconnect": False,
+        "session_record": True,
+        "metrics_port": 0,
     }
 
 
@@ -195,6 +196,8 @@ def test_a_keyword_wins_over_the_configuration() -> None:
         ("valr_book_feed", "l7", "book_feed"),
         ("valr_sub_account_id", "main", "sub_account_id"),
         ("valr_cancel_on_disconnect", "perhaps", "cancel_on_disconnect"),
+        ("valr_session_record", "perhaps", "session_record"),
+        ("valr_metrics_port", -1, "metrics_port"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(option: str, value: str, named: str) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_access, valr_order_keeper
+from hummingbot.connector.exchange.valr.valr_web_utils import ValrKeyRefusedError, ValrRefusedError
 from hummingbot.core.data_type.common import OrderType
 from test.hummingbot.connector.exchange.valr.rest_world import (
+    BALANCES,
     LIMIT,
     ORDER_ID,
     PAIR,
@@ -121,6 +123,46 @@ async def test_a_refused_handshake_has_the_clock_and_the_key_looked_at(caplog: p
         place.exchange._on_account_socket_refused()
         await until(lambda: texts(caplog, "this machine's IP address", logging.ERROR))
         assert place.valr.sent("/v1/public/time")
+
+
+@pytest.mark.parametrize(
+    ("options", "balances", "key", "words"),
+    [
+        ({}, refusal(-11272, "not whitelisted", 401), None, "this machine's IP address"),
+        ({}, refusal(-11252, "Request has an invalid signature", 401), None, "The API secret does not belong"),
+        ({"valr_sub_account_id": "5"}, refusal(-11252, "invalid", 401), FULL_PERMISSIONS, "for sub-account 5, though"),
+        (
+            {"valr_sub_account_id": "5"},
+            refusal(-11252, "invalid", 401),
+            refusal(-11252, "invalid", 401),
+            "The API secret does not belong",
+        ),
+    ],
+)
+async def test_who_connects_with_a_key_that_is_refused_reads_what_to_do(
+    options: dict[str, Any], balances: Any, key: Any, words: str
+) -> None:
+    async with world(**options) as place:
+        place.valr.answers |= {BALANCES: balances, API_KEY: key}
+        with pytest.raises(ValrKeyRefusedError, match=words) as refused:
+            await place.exchange._update_balances()
+        assert (refused.value.status, refused.value.code) == (401, balances[1]["code"])
+
+
+async def test_a_refusal_that_is_not_about_the_key_is_passed_on() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = refusal(-1, "Something else")
+        with pytest.raises(ValrRefusedError, match="Something else") as refused:
+            await place.exchange._update_balances()
+        assert not isinstance(refused.value, ValrKeyRefusedError)
+
+
+async def test_who_connects_with_a_key_that_cannot_trade_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        place.valr.answers |= {BALANCES: [], API_KEY: {"label": "bot", "permissions": ["View access"]}}
+        await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ETH": 0, "ZAR": 0}
+    assert len(texts(caplog, "lacks the permission Trade", logging.ERROR)) == 1
 
 
 # --- Events that cannot be read ---------------------------------------------------------------------------------------

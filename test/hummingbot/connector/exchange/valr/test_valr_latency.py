@@ -53,6 +53,18 @@ def test_an_empty_histogram_has_no_summary() -> None:
     assert LatencyHistogram().summary() is None
 
 
+@given(st.lists(st.floats(0, LONGEST), max_size=300), st.lists(st.floats(SHORTEST, LONGEST), max_size=5))
+def test_times_up_to_a_bound_are_counted_right_to_the_width_of_a_bucket(
+    times: list[float], bounds: list[float]
+) -> None:
+    histogram = histogram_of(times)
+    width = (1 + RELATIVE_ERROR) ** 2 + 1e-9
+    for bound, counted in zip(bounds, histogram.at_most(bounds), strict=True):
+        assert sum(time <= bound / width for time in times) <= counted <= sum(time <= bound * width for time in times)
+    assert histogram.at_most([LONGEST]) == [len(times)]
+    assert (histogram.count, histogram.total) == (len(times), pytest.approx(sum(times)))
+
+
 @given(st.lists(st.floats(SHORTEST, LONGEST), min_size=1, max_size=300))
 def test_percentiles_are_right_to_five_percent_and_the_maximum_exactly(times: list[float]) -> None:
     summary = summary_of(times)
@@ -163,6 +175,32 @@ def test_moments_of_an_order(moments: list[Moment], longest: dict[str, float]) -
     assert {name: (summary.count, summary.maximum) for name, summary in taken.items()} == {
         name: (1, seconds) for name, seconds in longest.items()
     }
+
+
+def test_each_time_of_an_order_is_told_as_it_is_taken() -> None:
+    taken: list[tuple[str, str, float]] = []
+    recorder = LatencyRecorder(lambda *time: taken.append(time))
+    recorder.placing("one", 1.0)
+    recorder.place_replied("one", 1.25)
+    recorder.place_replied("one", 1.5)
+    recorder.opened("one", 1.5)
+    recorder.cancelling("one", 2.0)
+    recorder.event(9.0)
+    recorder.cancel_replied("one", 2.125)
+    recorder.ended("one", 2.25, cancelled=True)
+    assert taken == [
+        (PLACE_REPLY, "one", 0.25),
+        (PLACE_OPEN, "one", 0.5),
+        (CANCEL_REPLY, "one", 0.125),
+        (CANCEL_END, "one", 0.25),
+    ]
+    assert [name for name, histogram in recorder.histograms.items() if histogram.count] == [
+        PLACE_REPLY,
+        PLACE_OPEN,
+        CANCEL_REPLY,
+        CANCEL_END,
+        EVENT_AGE,
+    ]
 
 
 def test_orders_are_told_apart() -> None:

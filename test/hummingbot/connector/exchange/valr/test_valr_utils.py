@@ -21,7 +21,14 @@ from hummingbot.connector.exchange.valr.valr_utils import (
 
 KEYS = {"valr_api_key": "key", "valr_api_secret": "secret"}
 LOOPBACK_KEYS = {"valr_loopback_api_key": "key", "valr_loopback_api_secret": "secret"}
-OPTIONS = {"sub_account_id": "", "order_entry": "websocket", "book_feed": "l1", "cancel_on_disconnect": False}
+OPTIONS = {
+    "sub_account_id": "",
+    "order_entry": "websocket",
+    "book_feed": "l1",
+    "cancel_on_disconnect": False,
+    "session_record": True,
+    "metrics_port": 0,
+}
 
 
 def connect_keys(config_map: type[BaseConnectorConfigMap]) -> set[str]:
@@ -65,7 +72,14 @@ def test_options_have_defaults(config_map: Any, keys: dict[str, str], connector:
 @pytest.mark.parametrize("prefix", ["", "valr_"])
 @pytest.mark.parametrize(("config_map", "keys"), [(ValrConfigMap, KEYS), (ValrLoopbackConfigMap, LOOPBACK_KEYS)])
 def test_options_may_be_spelled_either_way(prefix: str, config_map: Any, keys: dict[str, str]) -> None:
-    wanted = {"sub_account_id": "12", "order_entry": "rest", "book_feed": "full", "cancel_on_disconnect": True}
+    wanted = {
+        "sub_account_id": "12",
+        "order_entry": "rest",
+        "book_feed": "full",
+        "cancel_on_disconnect": True,
+        "session_record": False,
+        "metrics_port": 9464,
+    }
     config = config_map(**keys, **{prefix + name: value for name, value in wanted.items()})
     assert {name: getattr(config, name) for name in wanted} == wanted
 
@@ -77,7 +91,13 @@ def test_sub_account_id_may_be_an_unquoted_number() -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [{"sub_account_id": "abc"}, {"order_entry": "carrier pigeon"}, {"book_feed": "L9"}, {"no_such_option": 1}],
+    [
+        {"sub_account_id": "abc"},
+        {"order_entry": "carrier pigeon"},
+        {"book_feed": "L9"},
+        {"metrics_port": 65536},
+        {"no_such_option": 1},
+    ],
 )
 def test_options_that_cannot_be_are_refused(option: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
@@ -88,8 +108,9 @@ def test_loopback_address() -> None:
     assert ValrLoopbackConfigMap(**LOOPBACK_KEYS).valr_loopback_url == "http://127.0.0.1:8675"
     config = ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url="https://localhost:1/")
     assert config.valr_loopback_url == "https://localhost:1"
-    with pytest.raises(ValidationError, match="is not an http address"):
-        ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url="localhost:1")
+    for address in ("localhost:1", "http://127.0.0.1:8675http://127.0.0.1:8691", "http://a b"):
+        with pytest.raises(ValidationError, match="is not an http address"):
+            ValrLoopbackConfigMap(**LOOPBACK_KEYS, valr_loopback_url=address)
 
 
 def test_keys_are_secret() -> None:

@@ -1,4 +1,4 @@
-"""A controller that quotes both sides of the mid price, each level at a fixed spread."""
+"""Stands in for Hummingbot's controller of this name: quotes both sides of the mid price at fixed spreads."""
 
 from decimal import Decimal
 
@@ -9,13 +9,13 @@ from hummingbot.strategy_v2.controllers.market_making_controller_base import (
 from hummingbot.strategy_v2.executors.position_executor.data_types import PositionExecutorConfig
 
 
-class FixedSpreadConfig(MarketMakingControllerConfigBase):
+class PmmSimpleConfig(MarketMakingControllerConfigBase):
     """The base class has all it needs."""
 
-    controller_name: str = "fixed_spread"
+    controller_name: str = "pmm_simple"
 
 
-class FixedSpread(MarketMakingControllerBase):
+class PmmSimple(MarketMakingControllerBase):
     """Makes an executor for each level."""
 
     def get_executor_config(self, level_id: str, price: Decimal, amount: Decimal) -> PositionExecutorConfig:
@@ -29,5 +29,5 @@ class FixedSpread(MarketMakingControllerBase):
             entry_price=price,
             amount=amount,
             triple_barrier_config=self.config.triple_barrier_config,
-            leverage=1,
+            leverage=self.config.leverage,
         )
