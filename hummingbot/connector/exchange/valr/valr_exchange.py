@@ -485,7 +485,7 @@ class ValrExchange(ExchangePyBase):
 
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
-        self._is_started = False
+        was_started, self._is_started = self._is_started, False
         # Hummingbot's engine ends its loop at the first wait: what must happen comes before it.
         if self._latency.snapshot():
             self.logger().info(self._latency.line())
@@ -501,7 +501,9 @@ class ValrExchange(ExchangePyBase):
         await super().stop_network()
         await self._metrics_endpoint.stop()
         await self._keeper.stop()
-        await self._web_assistants_factory.close()
+        if was_started or not self._calls:
+            # The base class also stops before each start, when somebody may be asking for balances already.
+            await self._web_assistants_factory.close()
 
     def tick(self, timestamp: float) -> None:
         """Record prices and balances beside what the base class does."""

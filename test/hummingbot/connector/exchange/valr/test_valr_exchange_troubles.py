@@ -237,3 +237,15 @@ async def test_trouble_of_a_watch_does_not_outlive_a_stop(monkeypatch: pytest.Mo
         await until(lambda: place.exchange._order_entry.is_held)
         await asyncio.wait_for(place.exchange.stop_network(), 5)
         assert not place.exchange._order_entry.is_held
+
+
+async def test_a_start_does_not_cut_off_who_is_asking_already(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        place.valr.answers |= {BALANCES: lambda _: answer, API_KEY: FULL_PERMISSIONS}
+        asking = asyncio.create_task(place.exchange._update_balances())
+        await until(lambda: place.valr.sent(BALANCES))
+        await place.exchange.start_network()
+        answer.set_result([])
+        await asking
+    assert not texts(caplog, "does not answer as it should")
