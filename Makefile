@@ -15,13 +15,13 @@ MINUTES ?= 10
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
-PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
+PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
 .PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
-	@echo 'make demo      the main job against the loopback exchange, DEMO_SECONDS=$(DEMO_SECONDS)'
+	@echo 'make demo      the main job against the loopback exchange, DEMO_SECONDS=$(DEMO_SECONDS); its report: build/demo-report.html'
 	@echo 'make test      style, types, all tests, coverage'
 	@echo 'make faults    the real strategy under every fault, against the ledger; ONLY="names" for some'
 	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(or $(SEED),1)'

@@ -26,6 +26,7 @@ from hummingbot_valr.installation import (
     rate_settings,
 )
 from hummingbot_valr.installation_files import Kind, present_in, put, take_away
+from hummingbot_valr.session_report import report
 from hummingbot_valr.versions import TESTED_HUMMINGBOT, VERSION, explain_release
 from hummingbot_valr.workspace import WorkspaceError, prepare_workspace
 
@@ -141,6 +142,7 @@ def uninstall(
 
 
 app.command()(doctor)
+app.command()(report)
 
 
 @app.command(context_settings=_PASS_ON)

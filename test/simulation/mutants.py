@@ -113,11 +113,6 @@ MUTANTS: dict[str, Mutant] = {
         _NO_POLLS,
         needs=("cancel_never", "cancel_refused", "command_", "rest_"),
     ),
-    "a cancel that could not be sent is forgotten": Mutant(
-        _lifecycle("cancel_unsent", "record.cancel.due = now +", "record.cancel.due = None if True else now +"),
-        _NO_POLLS,
-        needs=("rest_", "connections", "exchange", "account_socket", "silence", "read_only"),
-    ),
     "a v2 cancel ends an order before its fills are known": Mutant(
         _lifecycle("cancel_done", "Ending(OrderWord.CANCELLED, None", "Ending(OrderWord.CANCELLED, record.filled")
     ),
@@ -132,7 +127,10 @@ MUTANTS: dict[str, Mutant] = {
         needs=("missing_field",),
     ),
     "trades are not fetched for what no event told": Mutant(
-        _lifecycle("_note_reported", "if record.reported > record.filled:", "if False:"), _NO_POLLS, needs=_LOSSES
+        _lifecycle("_note_reported", "if record.reported > record.filled:", "if False:"),
+        _lifecycle("_conclude", "self._fetch_trades(record.trading_pair, now, urgent=False)", "pass"),
+        _NO_POLLS,
+        needs=_LOSSES,
     ),
     "an unknown status word ends an order": Mutant(
         _lifecycle(
@@ -165,9 +163,6 @@ MUTANTS: dict[str, Mutant] = {
     "what a lost account socket had not answered is taken for not sent": Mutant(
         Change(valr_order_entry, "OrderEntry.socket_closed", "ValrUnknownOutcomeError(", "ValrNotSentError("),
         needs=("account_socket", "reset", "silence", "stall", "exchange"),
-    ),
-    "a placement without an answer is not looked up": Mutant(
-        _lifecycle("placement_doubtful", "record.check_by(now)", "pass"), _NO_POLLS, needs=_DOUBTS
     ),
     "a placement is given up at the first miss": Mutant(
         _lifecycle("not_found", "if record.misses < MISSES_NEEDED or now < waited_until:", "if False:"),

@@ -14,7 +14,7 @@ from test.faults.runner import trade_times
 from test.simulation.bot import SimulatedBot
 from test.simulation.virtual_time import EPOCH
 from test.simulation.world import PAIRS, World
-from valr_loopback.events import BookChanged, Event
+from valr_loopback.events import BookChanged, Event, OrderChanged, Traded
 from valr_loopback.ledger import ledger
 from valr_loopback.matching import Book
 from valr_loopback.orders import Order, Side, Status
@@ -34,6 +34,9 @@ FOREIGN_ORDERS = ((Side.BUY, "900000", "HBOT-of-another-bot"), (Side.SELL, "4000
 
 UNKNOWN_FOR = 20.0
 """Seconds for which an order may be live without the bot having it on record, after a start of the bot."""
+
+PROMPT = 15.0
+"""Seconds within which a fill or an end is told where nothing has been wrong for as long."""
 
 _SILENCING = ("book_gap", "book_stalled", "drop_event")
 _DEPTH = 25
@@ -62,6 +65,8 @@ class Witness:
         self._books: dict[str, deque[tuple[float, dict[Side, Levels]]]] = {pair: deque() for pair in world.pairs}
         self._filled: dict[str, Decimal] = defaultdict(Decimal)
         self._foreign: list[str] = []
+        self._owed: dict[str, tuple[str, float]] = {}
+        self._paid: set[str] = set()
         self._bot_up_at = 0.0
         self._wrong_since: dict[str, float] = {}
 
@@ -107,10 +112,19 @@ class Witness:
         return float(self._exchange.clock())
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, BookChanged):
+        if isinstance(event, Traded) and event.trade.account_id == self._account:
+            self._owe(f"fill {event.trade.id}", event.trade.order_id, event.trade.client_order_id)
+        elif isinstance(event, OrderChanged) and event.order.account_id == self._account:
+            if event.order.ended_ms is not None:
+                self._owe(f"end of {event.order.client_order_id}", event.order.id, event.order.client_order_id)
+        elif isinstance(event, BookChanged):
             for trading_pair in self._world.pairs:
                 if PAIRS[trading_pair][0] == event.symbol:
                     self._note_book(trading_pair, {entry.side for entry in event.entries})
+
+    def _owe(self, fact: str, order_id: str, client_order_id: str) -> None:
+        if order_id not in self._foreign and fact not in self._paid:
+            self._owed[fact] = (client_order_id, self._now())
 
     def _note_book(self, trading_pair: str, changed: Collection[Side] = tuple(Side)) -> None:
         book, now = self._exchange.engine.books[PAIRS[trading_pair][0]], self._now()
@@ -133,10 +147,16 @@ class Witness:
             if trade.trade_id in self._fills:
                 self._accuse(f"fill {trade.trade_id} was told twice")
             self._fills.add(trade.trade_id)
+            self._pay(f"fill {trade.trade_id}")
             self._filled[event.order_id] += trade.quantity
         if what in ENDS:
             self._ended[event.order_id] = what
+            self._pay(f"end of {event.order_id}")
             self._hold_against_the_end(what, event.order_id, order)
+
+    def _pay(self, fact: str) -> None:
+        self._paid.add(fact)
+        self._owed.pop(fact, None)
 
     def _hold_against_the_end(self, what: str, client_order_id: str, order: Order | None) -> None:
         if order is None:
@@ -164,6 +184,7 @@ class Witness:
             if order.id not in self._foreign:
                 self._look_at_live(order)
         self._look_at_rates()
+        self._look_at_debts()
         for trading_pair in self._world.pairs:
             self._compare_book(trading_pair)
 
@@ -182,6 +203,19 @@ class Witness:
             if times:
                 self._accuse(f"the limit '{limit}' was overstepped")
         self._server.rate_limiter.refused.clear()
+
+    def _look_at_debts(self) -> None:
+        """Insist that what happened is told soon, once nothing has been wrong for a while."""
+        now = self._now()
+        calm_since = max(self._trouble_ended_at(now - EPOCH) + EPOCH, self._bot_up_at)
+        for fact, (client_order_id, happened_at) in self._owed.items():
+            if now - max(happened_at, calm_since) > PROMPT and client_order_id not in self._orphans:
+                self._accuse(f"the {fact} has not been told for {now - happened_at:.0f} s")
+
+    def _trouble_ended_at(self, now: float) -> float:
+        spans = [(row["from_seconds"], row["until_seconds"]) for row in self._world.faults]
+        spans += [(incident.at, incident.at + incident.lasts) for incident in self._world.incidents]
+        return max((min(end, now) for begin, end in spans if begin <= now), default=0.0)
 
     def _compare_book(self, trading_pair: str) -> None:
         assert self._bot is not None
