@@ -4,9 +4,8 @@ With all rules on, none of these days may have a problem: `make simulate` with t
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from typing import Annotated
 
@@ -39,9 +38,10 @@ def hunt(name: str, seeds: Iterable[int], minutes: float) -> Catch:
 
 
 def hunt_all(names: Iterable[str], seeds: Iterable[int], minutes: float, workers: int) -> Iterator[Catch]:
-    """Hunt for several, so many at the same time; catches come in the order of the names."""
+    """Hunt for several, so many at the same time; catches come as they are made."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(partial(hunt, seeds=list(seeds), minutes=minutes), names)
+        hunts = [pool.submit(hunt, name, list(seeds), minutes) for name in names]
+        yield from (each.result() for each in as_completed(hunts))
 
 
 def main(

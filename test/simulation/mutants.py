@@ -21,7 +21,6 @@ from hummingbot.connector.exchange.valr import (
     valr_order_journal,
     valr_order_keeper,
     valr_order_lifecycle,
-    valr_throttler,
 )
 from test.simulation.world import World, draw_world
 
@@ -217,9 +216,6 @@ MUTANTS: dict[str, Mutant] = {
         ),
         _NO_POLLS,
         needs=("account_socket_silent", "silence"),
-    ),
-    "rate limits are not kept": Mutant(
-        Change(valr_throttler, "Window.frees", "if excess <= 0 or not entries:", "if True:")
     ),
     "the checksum of L1 is not compared": Mutant(
         _book("_ChecksummedBook._verify_checksum", "if self._checksum != expected:", "if False:"), needs=_BOOKS
