@@ -421,8 +421,13 @@ async def doctor(environment: dict[str, str], folder: Path, *options: str) -> tu
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    async with asyncio.timeout(180):
-        out, said = await process.communicate()
+    try:
+        async with asyncio.timeout(600):
+            out, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode in (0, 1, 2), said.decode()
     return process.returncode, out.decode()
 

@@ -457,7 +457,7 @@ def test_the_real_connector_in_the_real_hummingbot(tmp_path: Path, offline_envir
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=600,
             check=False,
         )
 

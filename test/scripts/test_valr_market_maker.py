@@ -24,8 +24,8 @@ from scripts.valr_market_maker import (
     own_volume,
     plan_side,
 )
-from test.hummingbot.connector.exchange.valr.loopback_bot import SYMBOL, eventually
-from test.strategies.engine import CONNECTOR, ROOT, Account, Engine, connect, example
+from test.hummingbot.connector.exchange.valr.loopback_bot import SYMBOL
+from test.strategies.engine import CONNECTOR, ROOT, Account, Engine, connect, example, soon
 from valr_loopback.fault_files import parse_fault
 from valr_loopback.orders import Order
 from valr_loopback.server import LoopbackConfig, LoopbackServer
@@ -204,7 +204,7 @@ class Market:
         return self.engine.core.strategy.format_status()
 
     async def shows(self, text: str) -> None:
-        await eventually(lambda: text in self.status)
+        await soon(lambda: text in self.status)
 
 
 Open = Callable[..., Awaitable[Market]]
@@ -246,7 +246,7 @@ BEFORE = {"buy": Decimal(1001985), "sell": Decimal(1008015)}
 
 async def test_orders_stay_until_the_price_has_moved(open_market: Open, caplog: pytest.LogCaptureFixture) -> None:
     market = await open_market()
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
     first = [order.id for order in market.account.orders]
     # Its own orders are the best on the book now, and it does not follow them.
     await market.shows("others' bid 1000000 and ask 1010000")
@@ -256,7 +256,7 @@ async def test_orders_stay_until_the_price_has_moved(open_market: Open, caplog: 
     assert market.quotes == BEFORE
 
     market.offer(buy="1004000")
-    await eventually(lambda: market.quotes == {"buy": Decimal(1003979), "sell": Decimal(1010021)})
+    await soon(lambda: market.quotes == {"buy": Decimal(1003979), "sell": Decimal(1010021)})
     assert len(market.account.orders) == 4
     await market.shows("4 orders placed, 2 taken back")
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
@@ -264,10 +264,10 @@ async def test_orders_stay_until_the_price_has_moved(open_market: Open, caplog: 
 
 async def test_fills_are_counted_and_the_quotes_lean_after_them(open_market: Open) -> None:
     market = await open_market(order_amount=0.2, inventory_skew=1)
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
     market.trade("sell", "0.2", "1001985")
     await market.shows("1 buy fills of 0.2 BTC, 0 sell fills of 0 BTC")
-    await eventually(lambda: len(market.quotes) == 2 and market.quotes["sell"] < BEFORE["sell"])
+    await soon(lambda: len(market.quotes) == 2 and market.quotes["sell"] < BEFORE["sell"])
     assert market.quotes["buy"] < BEFORE["buy"]
     await market.shows("% in BTC of 50 % aimed at, so it leans by -0.")
     assert "live order" in market.status
@@ -277,34 +277,34 @@ async def test_fills_are_counted_and_the_quotes_lean_after_them(open_market: Ope
 async def test_it_quotes_what_it_can_pay(open_market: Open) -> None:
     market = await open_market({"BTC": 1, "ZAR": 5}, inventory_skew=0.2)
     await market.shows("no buy order: 5 ZAR available, the smallest order is 0.00001 BTC and 10 ZAR")
-    await eventually(lambda: market.quotes == {"sell": Decimal(1005999)})
+    await soon(lambda: market.quotes == {"sell": Decimal(1005999)})
 
 
 async def test_without_others_it_takes_its_orders_back(open_market: Open) -> None:
     market = await open_market()
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
     market.withdraw("buy")
     await market.shows("quotes nothing: there is no bid and ask of others on the book")
-    await eventually(lambda: market.quotes == {})
+    await soon(lambda: market.quotes == {})
     market.offer(buy="1000000")
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
 
 
 async def test_after_a_refusal_it_pauses(open_market: Open) -> None:
     market = await open_market(faults=("command_refused:form=error,times=2",), refusal_pause=2)
     await market.shows("pauses after a refusal before its next buy order")
     assert market.quotes == {}
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
     assert "4 orders placed" in market.status
 
 
 async def test_while_the_connector_is_not_ready_it_places_nothing(open_market: Open) -> None:
     market = await open_market()
-    await eventually(lambda: market.quotes == BEFORE)
+    await soon(lambda: market.quotes == BEFORE)
     connector = market.engine.core.connectors[CONNECTOR]
     await connector.stop_network()
     await market.shows("places nothing: the connector is not ready")
     market.offer(buy="1004000")
     assert len(market.account.orders) == 2
     await connector.start_network()
-    await eventually(lambda: market.quotes == {"buy": Decimal(1003979), "sell": Decimal(1010021)})
+    await soon(lambda: market.quotes == {"buy": Decimal(1003979), "sell": Decimal(1010021)})

@@ -11,8 +11,8 @@ from hummingbot.connector.exchange.valr.valr_messages import parse_open_orders, 
 from hummingbot.core.api_throttler.data_types import RateLimit
 from scripts.valr_status import exact
 from scripts.valr_watch import book_lines, fill_lines, limit_lines, order_lines, own_volume
-from test.hummingbot.connector.exchange.valr.loopback_bot import SYMBOL, eventually
-from test.strategies.engine import CONNECTOR, ROOT, Account, Engine, connect, example
+from test.hummingbot.connector.exchange.valr.loopback_bot import SYMBOL
+from test.strategies.engine import CONNECTOR, ROOT, Account, Engine, connect, example, soon
 from valr_loopback.auth import VIEW
 from valr_loopback.fault_files import parse_fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
@@ -107,7 +107,7 @@ async def test_it_shows_the_whole_account_and_touches_nothing(
 
         assert "no book yet" in engine.core.strategy.format_status()
         assert "orders and fills of the account, not known yet" in engine.core.strategy.format_status()
-        await eventually(lambda: shown("1", "1000000", "1010000", "0.015", "0.015"))
+        await soon(lambda: shown("1", "1000000", "1010000", "0.015", "0.015"))
         assert shown("placed-in-the-app", SYMBOL, "sell", "1010000", "0.015", "0.02")
         status = engine.core.strategy.format_status()
         assert "sell           1010000           0.005" in status
@@ -115,9 +115,9 @@ async def test_it_shows_the_whole_account_and_touches_nothing(
         assert "private" in status
         assert "no live orders of this bot" in status
         assert "event age" in status
-        await eventually(lambda: "asking again, since the last answer was" in engine.core.strategy.format_status())
+        await soon(lambda: "asking again, since the last answer was" in engine.core.strategy.format_status())
         assert shown("placed-in-the-app", SYMBOL, "sell", "1010000", "0.015", "0.02")
-        await eventually(lambda: "asking again" not in engine.core.strategy.format_status())
+        await soon(lambda: "asking again" not in engine.core.strategy.format_status())
 
         assert await engine.core.shutdown()
         assert [order.client_order_id for order in account.live] == ["placed-in-the-app"]
