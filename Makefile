@@ -12,12 +12,14 @@ CHECKPOINTS ?= 1000
 SEEDS ?= 200
 FIRST ?= 1
 MINUTES ?= 10
+SECONDS ?= 60
+RELEASE ?= 20260729
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books demo lock clean
+.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books strategies test-older demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
@@ -27,6 +29,8 @@ help:
 	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(or $(SEED),1)'
 	@echo 'make simulate  SEEDS=$(SEEDS) days of MINUTES=$(MINUTES) from FIRST=$(FIRST), in simulated time; SEED=n replays one'
 	@echo 'make mutants   rules switched off, one after the other: which of the first SEEDS days shows it'
+	@echo 'make strategies  every kind of strategy, SECONDS=$(SECONDS) each, on the loopback exchange'
+	@echo 'make test-older  the tests on Hummingbot $(RELEASE), built beside .venv; ONLY="files" for some'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
 	@echo 'make bench-books  the market data way replayed: what a frame costs, and whether 205 pairs are held'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
@@ -68,6 +72,12 @@ simulate: install
 
 mutants: install
 	$(PYTHON) -m test.simulation.hunt --minutes $(MINUTES) --seeds $(SEEDS) --workers $(WORKERS)
+
+strategies: install
+	STRATEGY_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s test/strategies
+
+test-older: install
+	RELEASE=$(RELEASE) WORKERS=$(WORKERS) tools/test-older.sh $(ONLY)
 
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py

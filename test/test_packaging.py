@@ -105,10 +105,10 @@ def test_hummingbot_is_an_extra_and_no_requirement(wheel: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "declared"),
     [
-        # What every environment with Hummingbot has anyway.
+        # What every environment with Hummingbot has anyway; prometheus_client only for the option metrics_port.
         (
             "hummingbot/connector/exchange/valr",
-            {"aiohttp", "bidict", "hummingbot", "numpy", "pandas", "pydantic", "yarl"},
+            {"aiohttp", "bidict", "hummingbot", "numpy", "pandas", "prometheus_client", "pydantic", "yarl"},
         ),
         ("hummingbot_valr", {"aiohttp", "hummingbot", "psutil", "rich", "ruamel", "typer", "valr_loopback"}),
         # setup.py's extra `loopback`; yarl comes with aiohttp.
