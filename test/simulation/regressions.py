@@ -8,7 +8,7 @@ from typing import Any
 from test.simulation.world import Incident, World
 
 
-def _day(*faults: dict[str, Any], incidents: tuple[Incident, ...] = (), **changes: Any) -> World:
+def made_day(*faults: dict[str, Any], incidents: tuple[Incident, ...] = (), **changes: Any) -> World:
     """Return a day of one pair, with network and market as usual."""
     usual: dict[str, Any] = {
         "seed": 1,
@@ -27,27 +27,32 @@ def _day(*faults: dict[str, Any], incidents: tuple[Incident, ...] = (), **change
     return World(faults=faults, incidents=incidents, **(usual | changes))
 
 
-def _fault(kind: str, begin: float, end: float, probability: float = 1.0, **fields: Any) -> dict[str, Any]:
+def fault(kind: str, begin: float, end: float, probability: float = 1.0, **fields: Any) -> dict[str, Any]:
+    """Return a row of the exchange's fault plan; times are seconds of the day."""
     return {"kind": kind, "from_seconds": begin, "until_seconds": end, "probability": probability, **fields}
 
 
 REGRESSIONS: dict[str, World] = {
     # A pair that VALR had refused was asked for again only after a minute.
-    "a pair that was refused for a while is back within half a minute": _day(
-        _fault("subscription_refused", 20, 110), _fault("trade_socket_close", 20, 40, 0.3), seconds=170.0
+    "a pair that was refused for a while is back within half a minute": made_day(
+        fault("subscription_refused", 20, 110), fault("trade_socket_close", 20, 40, 0.3), seconds=170.0
     ),
     # The pause between alarms, meant for false ones, grew after right ones too: strategies quoted for minutes from a
     # book that stood still again as soon as it had been renewed.
-    "a book that stands still again and again is not believed": _day(_fault("book_stalled", 60, 180), market_pace=1.0),
+    "a book that stands still again and again is not believed": made_day(
+        fault("book_stalled", 60, 180), market_pace=1.0
+    ),
     # Seed 21: with every frame lost while PONGs came, nothing told that a book stood still, not even the bot's orders.
-    "a book that does not show an order of ours is not believed": _day(_fault("drop_event", 60, 180), book_feed="full"),
+    "a book that does not show an order of ours is not believed": made_day(
+        fault("drop_event", 60, 180), book_feed="full"
+    ),
     # Seed 3: a pair of ours that was inactive as the bot started was left alone until the list's next half hour.
-    "a pair that is inactive at the start comes back with its activation": _day(
-        _fault("pair_inactive", 60, 110, pair="BTCZAR"), incidents=(Incident(70, 2, "bot restarted"),), seconds=180.0
+    "a pair that is inactive at the start comes back with its activation": made_day(
+        fault("pair_inactive", 60, 110, pair="BTCZAR"), incidents=(Incident(70, 2, "bot restarted"),), seconds=180.0
     ),
     # Seed 61: an order that Hummingbot had saved as failed was taken for proven open after a restart and asked for
     # for ever, and while it was, everything lists repeated of orders of others was kept.
-    "an order saved as failed is not taken up again": _day(
-        _fault("place_lost", 20, 80), incidents=(Incident(60, 2, "bot killed"),), seconds=200.0
+    "an order saved as failed is not taken up again": made_day(
+        fault("place_lost", 20, 80), incidents=(Incident(60, 2, "bot killed"),), seconds=200.0
     ),
 }

@@ -3,6 +3,7 @@
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_order_lifecycle
+from test.simulation.day import play
 from test.simulation.hunt import hunt
 from test.simulation.mutants import MUTANTS, Change, Mutant, wrong_rule
 
@@ -16,6 +17,13 @@ MINUTES = 10.0
 def test_a_rule_that_is_off_shows(name: str) -> None:
     catch = hunt(name, SEEDS, MINUTES)
     assert catch.seed is not None, f"{catch.played} days show nothing"
+
+
+@pytest.mark.parametrize("name", [name for name, mutant in MUTANTS.items() if mutant.day is not None])
+def test_the_day_made_for_a_rule_has_no_problem_with_it(name: str) -> None:
+    day = MUTANTS[name].day
+    assert day is not None
+    assert not play(day).problems
 
 
 def test_a_rule_is_right_again_afterwards() -> None:
