@@ -71,6 +71,8 @@ def test_a_day_with_hbot(hbot: Hbot, exchange: Exchange) -> None:
     ]
     shown = hbot.in_a_terminal("connect valr_loopback", questions)
     assert "The keys are good. They permit: View access, Trade" in shown
+    stored = (hbot.home / "conf" / "connectors" / "valr_loopback.yml").read_text()
+    assert not any(secret in stored for secret in (exchange.key.key, exchange.key.secret))
     if EVERYTHING:
         check_screen("hbot_balance", hbot("balance"))
 

