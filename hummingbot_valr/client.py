@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from hummingbot_valr.waiting import waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
 
@@ -19,12 +20,30 @@ def main() -> None:
         use_workspace(create_folders(Path.cwd()))
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
+    with waiting("Loading Hummingbot"):
+        import hummingbot.client.runner  # noqa: F401 - all of the client
+    use_own_clipboard_where_there_is_none()
     # Hummingbot's objects take the current loop when they are built, some before it runs.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     secrets_manager = _unlock()
     if secrets_manager is not None:  # None: the user left the password dialog
         loop.run_until_complete(_run(secrets_manager))
+
+
+def use_own_clipboard_where_there_is_none() -> None:
+    """Give the prompt a clipboard of its own where the machine has none, as servers have.
+
+    Without one, Ctrl-U and whatever else cuts text makes Hummingbot's prompt deaf to every further key.
+    """
+    import pyperclip  # type: ignore[import-untyped, unused-ignore]
+    from prompt_toolkit.clipboard import InMemoryClipboard
+
+    from hummingbot.client.ui import hummingbot_cli
+
+    copy, paste = pyperclip.determine_clipboard()
+    if not (copy and paste):
+        vars(hummingbot_cli)["PyperclipClipboard"] = InMemoryClipboard
 
 
 def _unlock() -> Any:

@@ -1,21 +1,28 @@
 """Hummingbot's `hbot` with the directory it is run in as the workspace: `python -m hummingbot_valr.hbot COMMAND ...`.
 
 All of Hummingbot's commands are here unchanged (`connect`, `create`, `start`, `status`, `logs`, `stop`, `doctor`, ...).
-One bot runs per workspace; bots in different workspaces know nothing of each other.
+One bot runs per workspace; bots in different workspaces know nothing of each other. Beyond Hummingbot's own, `connect`
+tries the keys of VALR that it has stored and keeps the options beside them, and `history` reads the client's settings.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import typer
+
+from hummingbot_valr.installation import CONNECTOR_NAMES
+from hummingbot_valr.waiting import patient_sleep, waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
 _ENGINE_MODULE = "hummingbot.cli.engine"
 _ASKING = {"-h", "--help", "--version"}
+_LISTING = {"--fields", "--all"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,13 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         workspace = use_workspace(Path.cwd())
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
-    if arguments and not _ASKING.intersection(arguments):  # a question leaves no folders behind
+    is_question = not arguments or _ASKING.intersection(arguments)
+    if not is_question:  # a question leaves no folders behind
         create_folders(workspace)
-    from hummingbot.cli.commands import start
-    from hummingbot.cli.main import app
+    with waiting("Loading Hummingbot"):
+        from hummingbot.cli.commands import start, stop
+        from hummingbot.cli.main import app
 
+        if not is_question and arguments[0] == "history":
+            _load_settings()
     start_engine_in(workspace, start)
-    app(args=list(arguments), prog_name="hbot")
+    show_waiting(start, "Starting the bot (see `hbot logs` for what it does)")
+    show_waiting(stop, "Stopping the bot: it cancels its orders first")
+    run = lambda: app(args=list(arguments), prog_name="hbot")  # noqa: E731
+    connector = None if is_question else _connector_to_connect(arguments)
+    if connector is None:
+        run()
+    else:
+        _connect(connector, workspace, run)
 
 
 def start_engine_in(workspace: Path, start: ModuleType) -> None:
@@ -51,6 +69,11 @@ def start_engine_in(workspace: Path, start: ModuleType) -> None:
     vars(start)["os"] = SimpleNamespace(**(vars(os) | {"execve": execve}))
 
 
+def show_waiting(command: ModuleType, what: str) -> None:
+    """Have one of Hummingbot's command modules say what it waits for: replaces what it sees of `time`."""
+    vars(command)["time"] = SimpleNamespace(**(vars(time) | {"sleep": patient_sleep(what)}))
+
+
 def engine_command(command: Sequence[str], workspace: Path) -> list[str]:
     """Hummingbot's command for its engine, sent through `hummingbot_valr.engine`; `WorkspaceError` if it is another."""
     if list(command[1:3]) != ["-m", _ENGINE_MODULE]:
@@ -59,6 +82,81 @@ def engine_command(command: Sequence[str], workspace: Path) -> list[str]:
             " outside the workspace. Use the release of Hummingbot that requirements.in names."
         )
     return [command[0], "-m", "hummingbot_valr.engine", str(workspace), *command[2:]]
+
+
+def _load_settings() -> None:
+    """Load the client's settings, as all commands do but `history`, which would value everything with the default.
+
+    The password, if it is known, lets the rate source find an exchange that listens elsewhere than usual.
+    """
+    from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger
+    from hummingbot.client.config.config_helpers import load_client_config_map_from_file
+    from hummingbot.client.config.security import Security
+
+    load_client_config_map_from_file()
+    password = os.environ.get("HBOT_PASSWORD") or os.environ.get("CONFIG_PASSWORD")
+    if password and not Security.new_password_required():
+        Security.login(ETHKeyFileSecretManger(password))
+
+
+def _connector_to_connect(arguments: Sequence[str]) -> str | None:
+    """The connector of ours for which keys are to be stored, if this is what `hbot` is asked to do."""
+    if arguments[0] != "connect" or _LISTING.intersection(arguments):
+        return None
+    return next((name for name in arguments[1:] if name in CONNECTOR_NAMES), None)
+
+
+def _connect(connector: str, workspace: Path, store: Callable[[], object]) -> None:
+    """Store keys, then try them; ends by `SystemExit`, with 1 if they are stored but cannot be used."""
+    _keep_options(connector, workspace / "conf" / "connectors" / f"{connector}.yml")
+    try:
+        store()
+    except SystemExit as end:
+        if end.code:
+            raise
+    from hummingbot_valr.key_test import try_stored_keys
+
+    with waiting("Trying the keys"):
+        finding = try_stored_keys(connector)
+    for sentence in finding.sentences:
+        typer.echo(sentence, err=not finding.is_usable)
+    if not finding.is_usable:
+        typer.echo(
+            f"The keys are stored all the same. `hbot connect {connector} --replace` stores others,"
+            f" `hummingbot-valr doctor --domain {connector}` looks closer.",
+            err=True,
+        )
+        raise SystemExit(1)
+    _recommend_rates(connector)
+
+
+def _keep_options(connector: str, file: Path) -> None:
+    """Have the options that the user has set beside the keys written again: Hummingbot would reset them all."""
+    if not file.is_file():
+        return
+    from hummingbot.client.config.config_helpers import ClientConfigAdapter, ConfigValidationError, read_yml_file
+    from hummingbot.client.settings import AllConnectorSettings
+
+    stored = read_yml_file(file)
+    configuration = ClientConfigAdapter(AllConnectorSettings.get_connector_config_keys(connector))
+    for item in configuration.traverse(secure=False):
+        data = item.client_field_data
+        if data is not None and not data.is_connect_key and item.attr in stored:
+            try:
+                setattr(configuration, item.attr, stored[item.attr])
+            except ConfigValidationError as error:
+                raise SystemExit(f"{file}: {item.attr}: {error}. Correct this line, or delete it.") from error
+
+
+def _recommend_rates(connector: str) -> None:
+    from hummingbot.client.config.config_helpers import load_client_config_map_from_file
+
+    source = load_client_config_map_from_file().rate_oracle_source.name
+    if source not in CONNECTOR_NAMES:
+        typer.echo(
+            f"Values in dollars come from {source}. To take them from VALR, which has those of the rand:"
+            f" `hbot config rate_oracle_source.name {connector}`."
+        )
 
 
 if __name__ == "__main__":

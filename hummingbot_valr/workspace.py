@@ -22,8 +22,6 @@ FOLDERS = (
     "scripts",
 )
 
-_RATE_SOURCE_LOGGER = "hummingbot.core.rate_oracle.sources.rate_source_base"
-
 
 class WorkspaceError(RuntimeError):
     """Hummingbot cannot be given this workspace; the message says why and what to do."""
@@ -43,7 +41,9 @@ def use_workspace(path: Path | str) -> Path:
     hummingbot.set_data_path(str(workspace / "data"))
     from hummingbot.client import settings
 
-    root = Path(hummingbot.root_path())
+    root = Path(hummingbot.root_path()).resolve()
+    if workspace == root:  # a source checkout, where Hummingbot's files are in their place already
+        return workspace
     for name, location in _locations_in(settings, root):
         setattr(settings, name, workspace / location)
     late = sorted(
@@ -75,12 +75,12 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
     """Create a workspace with a conf/conf_client.yml in it; returns its absolute path.
 
     An existing configuration keeps its settings. With `quiet_offline` those that reach for the internet are changed,
-    so that a bot against a local exchange neither waits for name servers nor logs their absence: no exchanges for
-    paper trading, no metrics, and a rate source that fails silently. Rates then come from the connected markets alone.
+    so that a bot against the loopback exchange neither waits for name servers nor logs their absence: no exchanges for
+    paper trading, no metrics, and rates from the loopback exchange.
     Raises `WorkspaceError` if Hummingbot is not installed.
     """
     _installed_hummingbot()
-    from hummingbot.client import settings  # before the configuration modules, which import each other in a ring
+    import hummingbot.client.settings  # noqa: F401 - before the configuration modules, which import each other in a ring
 
     workspace = create_folders(path)
     from hummingbot.client.config import client_config_map as maps
@@ -94,13 +94,10 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
         values |= {
             "anonymized_metrics_mode": maps.AnonymizedMetricsDisabledMode(),
             "fetch_pairs_from_all_exchanges": False,
-            # There is no source that asks nobody and can be saved without a password. This one asks once in 30 s, takes
-            # no for an answer, and complains to one logger only, which is switched off below.
-            "rate_oracle_source": maps.HyperliquidRateSourceMode(),
+            "rate_oracle_source": {"name": "valr_loopback"},
             "send_error_logs": False,
         }
         values["paper_trade"] = dict(values.get("paper_trade", {})) | {"paper_trade_exchanges": []}
-        _silence_rate_source(workspace, settings.TEMPLATE_PATH / "hummingbot_logs_TEMPLATE.yml")
     configuration = helpers.ClientConfigAdapter(maps.ClientConfigMap(**values))
     helpers.save_to_yml(conf_client, configuration)
     return workspace
@@ -124,16 +121,3 @@ def _locations_in(module: ModuleType, root: Path) -> list[tuple[str, Path]]:
         for name, value in vars(module).items()
         if isinstance(value, Path) and value.is_relative_to(root) and not value.is_relative_to(root / "hummingbot")
     ]
-
-
-def _silence_rate_source(workspace: Path, template: Path) -> None:
-    """Write the logging configuration with the complaints of unreachable rate sources left out."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    target = workspace / "conf" / "hummingbot_logs.yml"
-    source = target if target.exists() else template
-    configuration = yaml.load(source.read_text(encoding="utf-8"))
-    configuration["loggers"][_RATE_SOURCE_LOGGER] = {"level": "CRITICAL"}
-    with target.open("w", encoding="utf-8") as file:
-        yaml.dump(configuration, file)

@@ -17,7 +17,7 @@ Environment = dict[str, str]
 
 def run(code: str, environment: Environment, cwd: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=180, check=False)
 
 
 def result_of(code: str, environment: Environment, cwd: Path) -> Any:
@@ -79,6 +79,22 @@ def test_what_belongs_to_the_package_stays_in_the_package(tmp_path: Path, offlin
     assert {"binance", "valr", "valr_loopback"} <= set(connectors)
 
 
+def test_hummingbots_own_folder_is_a_workspace_as_it_is(tmp_path: Path, offline_environment: Environment) -> None:
+    used, root, conf = result_of(
+        """
+        import json, hummingbot
+        from hummingbot_valr.workspace import use_workspace
+        used = use_workspace(hummingbot.root_path())
+        from hummingbot.client.config import config_helpers
+        print(json.dumps([str(used), hummingbot.root_path().as_posix(), str(config_helpers.CLIENT_CONFIG_PATH)]))
+        """,
+        offline_environment,
+        tmp_path,
+    )
+    assert used == root
+    assert conf == f"{root}/conf/conf_client.yml"
+
+
 def test_too_late_is_an_error_that_names_the_module(tmp_path: Path, offline_environment: Environment) -> None:
     finished = run(
         """
@@ -131,14 +147,13 @@ def test_quiet_offline_changes_what_reaches_out_and_keeps_the_rest(
     configuration = client_configuration(tmp_path / "here")
     assert configuration["log_file_path"] == f"{tmp_path}/here/logs"
     assert configuration["rate_oracle_source"] == {"name": "gate_io"}
-    assert not (tmp_path / "here" / "conf" / "hummingbot_logs.yml").exists(), "left to Hummingbot's own template"
 
     conf_client = tmp_path / "here" / "conf" / "conf_client.yml"
     conf_client.write_text(conf_client.read_text().replace("tick_size: 1.0", "tick_size: 0.5"))
     result_of(PREPARE.format(quiet=True), offline_environment, tmp_path)
     configuration = client_configuration(tmp_path / "here")
     assert configuration["tick_size"] == 0.5
-    assert configuration["rate_oracle_source"] == {"name": "hyperliquid"}
+    assert configuration["rate_oracle_source"] == {"name": "valr_loopback"}
     assert configuration["paper_trade"]["paper_trade_exchanges"] == []
     assert configuration["paper_trade"]["paper_trade_account_balance"]["BTC"] == 1
     assert configuration["send_error_logs"] is False
@@ -160,7 +175,4 @@ def test_quiet_offline_changes_what_reaches_out_and_keeps_the_rest(
         offline_environment,
         tmp_path,
     )
-    assert read_back == ["AnonymizedMetricsDisabledMode", "hyperliquid", 0.5]
-    logs = yaml.safe_load((tmp_path / "here" / "conf" / "hummingbot_logs.yml").read_text())
-    assert logs["loggers"]["hummingbot.core.rate_oracle.sources.rate_source_base"]["level"] == "CRITICAL"
-    assert "hummingbot.connector" in logs["loggers"], "the rest of Hummingbot's template is there"
+    assert read_back == ["AnonymizedMetricsDisabledMode", "valr_loopback", 0.5]
