@@ -19,7 +19,7 @@ RELEASE ?= 20260729
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books strategies test-older demo lock clean
+.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books clients strategies test-older demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
@@ -29,6 +29,7 @@ help:
 	@echo 'make books     HOURS=$(HOURS) of PAIRS=$(PAIRS) books under faults, CHECKPOINTS=$(CHECKPOINTS), SEED=$(or $(SEED),1)'
 	@echo 'make simulate  SEEDS=$(SEEDS) days of MINUTES=$(MINUTES) from FIRST=$(FIRST), in simulated time; SEED=n replays one'
 	@echo 'make mutants   rules switched off, one after the other: which of the first SEEDS days shows it'
+	@echo 'make clients   both of Hummingbot'"'"'s clients through everything, each command a process'
 	@echo 'make strategies  every kind of strategy, SECONDS=$(SECONDS) each, on the loopback exchange'
 	@echo 'make test-older  the tests on Hummingbot $(RELEASE), built beside .venv; ONLY="files" for some'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
@@ -72,6 +73,9 @@ simulate: install
 
 mutants: install
 	$(PYTHON) -m test.simulation.hunt --minutes $(MINUTES) --seeds $(SEEDS) --workers $(WORKERS)
+
+clients: install
+	CLIENTS=all $(PYTHON) -m pytest -q test/clients test/hummingbot_valr/test_hbot.py
 
 strategies: install
 	STRATEGY_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s test/strategies

@@ -4,6 +4,7 @@ An override whose name the base class gave up is never called again, without any
 the base class's rules. The lists are kept complete by a test, which reads them off the connector.
 """
 
+import asyncio
 import importlib
 import pkgutil
 from typing import Any
@@ -191,11 +192,12 @@ def missing_hooks(overridden: dict[str, tuple[str, ...]], used_of_exchange: tupl
         module_name, class_name = place.split(":")
         base = getattr(importlib.import_module(module_name), class_name, None)
         missing += [f"{class_name}.{name}" for name in names if not hasattr(base, name)]
-    exchange = _built_exchange()
+    # Hummingbot's objects take the current loop when they are built.
+    exchange = asyncio.run(_built_exchange())
     return missing + [f"ExchangePyBase.{name}" for name in used_of_exchange if not hasattr(exchange, name)]
 
 
-def _built_exchange() -> Any:
+async def _built_exchange() -> Any:
     from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 
     return ValrExchange(trading_pairs=[], trading_required=False)

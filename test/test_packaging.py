@@ -110,7 +110,21 @@ def test_hummingbot_is_an_extra_and_no_requirement(wheel: Path) -> None:
             "hummingbot/connector/exchange/valr",
             {"aiohttp", "bidict", "hummingbot", "numpy", "pandas", "prometheus_client", "pydantic", "yarl"},
         ),
-        ("hummingbot_valr", {"aiohttp", "hummingbot", "psutil", "rich", "ruamel", "typer", "valr_loopback"}),
+        # The same; prompt_toolkit and pyperclip are what the interactive client is made of.
+        (
+            "hummingbot_valr",
+            {
+                "aiohttp",
+                "hummingbot",
+                "prompt_toolkit",
+                "psutil",
+                "pyperclip",
+                "rich",
+                "ruamel",
+                "typer",
+                "valr_loopback",
+            },
+        ),
         # setup.py's extra `loopback`; yarl comes with aiohttp.
         ("valr_loopback", {"aiohttp", "orjson", "pydantic", "rich", "sortedcontainers", "typer", "yaml", "yarl"}),
     ],

@@ -103,7 +103,9 @@ def overridden_now() -> dict[str, set[str]]:
             bases = (each for each in kind.__mro__[1:] if each.__module__.startswith("hummingbot."))
             base = next((each for each in bases if not is_ours(each)), None)
             if base is not None:
-                names = {name for name in vars(kind) if not name.startswith("__") and hasattr(base, name)}
+                # A class that has spoken keeps its logger, under Hummingbot's name for it.
+                kept = {name for name in vars(kind) if name.startswith("__") or name.endswith("_logger")}
+                names = {name for name in vars(kind).keys() - kept if hasattr(base, name)}
                 found[f"{base.__module__}:{base.__qualname__}"] |= names - NOT_HOOKS
     return {place: names for place, names in found.items() if names}
 

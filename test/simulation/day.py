@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import random
 import tempfile
 import time
@@ -101,6 +102,10 @@ def _own_world(seed: int, folder: str, loop: NetworkLoop, trace: Trace) -> Itera
         stack.enter_context(patch.object(aiohappyeyeballs, "start_connection", dial))
         stack.enter_context(patch.object(tracking_nonce, "_microseconds_nonce_provider", nonces))
         stack.enter_context(patch.object(hummingbot, "_data_path", folder))
+        # Hummingbot makes the process's number a part of its order ids.
+        stack.enter_context(patch.object(os, "getpid", lambda: 1))
+        stack.enter_context(patch.object(os, "getppid", lambda: 1))
+        stack.enter_context(patch.object(os, "urandom", random.randbytes))
         root.handlers, root.level = [_TraceHandler(trace, loop)], logging.WARNING
         for logger in loggers:
             logger.level, logger.disabled, logger.propagate = logging.NOTSET, False, True
@@ -108,11 +113,13 @@ def _own_world(seed: int, folder: str, loop: NetworkLoop, trace: Trace) -> Itera
         random.seed(seed)
         # The collector runs when it likes, and what it finalises may log.
         gc.disable()
+        loops = asyncio.get_event_loop_policy()._local  # type: ignore[attr-defined]
+        loop_before = loops._loop
         asyncio.set_event_loop(loop)
         try:
             yield
         finally:
-            asyncio.set_event_loop(None)
+            asyncio.set_event_loop(loop_before)
             loop.close()
             gc.enable()
             random.setstate(state)

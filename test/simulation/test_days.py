@@ -4,20 +4,25 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from test.simulation.day import simulate
 from test.simulation.world import QUIET_END, draw_world
 from valr_loopback.faults import Fault
 
-REPLAY = "from test.simulation.day import simulate; print(simulate(3, 2.0).digest)"
+REPLAY = "from test.simulation.day import simulate; print(simulate({seed}, {minutes}).digest)"
 
 
-def test_a_seed_is_the_same_day_each_time_in_each_process() -> None:
-    first, second = simulate(3, 2.0), simulate(3, 2.0)
+# The second trades two pairs, over REST, and is told to keep its rates.
+@pytest.mark.parametrize(("seed", "minutes"), [(3, 2.0), (6, 4.0)])
+def test_a_seed_is_the_same_day_each_time_in_each_process(seed: int, minutes: float) -> None:
+    first, second = simulate(seed, minutes), simulate(seed, minutes)
     assert first.trace == second.trace
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        program = REPLAY.format(seed=seed, minutes=minutes)
         finished = subprocess.run(
-            [sys.executable, "-c", REPLAY], env=environment, capture_output=True, text=True, timeout=120, check=True
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=True
         )
         assert finished.stdout.strip() == first.digest
 

@@ -597,7 +597,8 @@ class OrderKeeper:
         if asked:
             listed = await self._poll_open_orders()
             await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
-        for trading_pair in {order.trading_pair for order in self._tracker.all_updatable_orders.values()}:
+        # In order, as everything that is sent: what happens must not depend on how Python hashes names.
+        for trading_pair in dict.fromkeys(order.trading_pair for order in self._tracker.all_updatable_orders.values()):
             await self.fetch_trades(trading_pair)
 
     async def poll_lost(self) -> None:

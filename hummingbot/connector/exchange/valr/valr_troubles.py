@@ -92,18 +92,19 @@ def rate_limit_delay(attempt: int, retry_after: float | None) -> float:
 class ConnectionTroubles:
     """What is wrong between us and VALR right now, said in the log when it begins and when it is over.
 
-    :param clock: monotonic seconds
+    :param clock: monotonic seconds, by default the machine's
     :param metrics: counts the same
     """
 
     def __init__(
         self,
         logger: Callable[[], logging.Logger],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._logger = logger
-        self._clock = clock
+        # Not as the default itself: that would be whatever clock there was at import, also in simulated time.
+        self._clock = clock or time.monotonic
         self._metrics = metrics or Metrics()
         self._gates: defaultdict[str, RateGate] = defaultdict(RateGate)
         self._limits: dict[str, Trouble] = {}
