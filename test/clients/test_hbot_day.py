@@ -15,6 +15,8 @@ from test.clients.workspace import EVERYTHING, STRATEGY, with_password
 
 BOT = "conf_day"
 
+pytestmark = pytest.mark.skipif(not EVERYTHING, reason="a day with hbot takes a minute: make clients")
+
 
 class Hbot:
     """`hbot` in one workspace."""

@@ -9,9 +9,12 @@ from test.clients.exchange import PAIR, Exchange
 from test.clients.interactive import Client
 from test.clients.screens import check_screen
 from test.clients.terminal import Terminal, is_available
-from test.clients.workspace import STRATEGY, with_password
+from test.clients.workspace import EVERYTHING, STRATEGY, with_password
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="tmux is not installed: the terminal of these tests")
+pytestmark = [
+    pytest.mark.skipif(not is_available(), reason="tmux is not installed: the terminal of these tests"),
+    pytest.mark.skipif(not EVERYTHING, reason="a day at a terminal takes a minute: make clients"),
+]
 
 DEFAULT_PORT = "8675"
 CONNECT = {
