@@ -192,12 +192,19 @@ def missing_hooks(overridden: dict[str, tuple[str, ...]], used_of_exchange: tupl
         module_name, class_name = place.split(":")
         base = getattr(importlib.import_module(module_name), class_name, None)
         missing += [f"{class_name}.{name}" for name in names if not hasattr(base, name)]
-    # Hummingbot's objects take the current loop when they are built.
-    exchange = asyncio.run(_built_exchange())
+    exchange = _built_exchange()
     return missing + [f"ExchangePyBase.{name}" for name in used_of_exchange if not hasattr(exchange, name)]
 
 
-async def _built_exchange() -> Any:
+def _built_exchange() -> Any:
     from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 
+    async def build() -> Any:
+        return ValrExchange(trading_pairs=[], trading_required=False)
+
+    # Hummingbot's objects take the current loop when they are built: this one's, or one made for it.
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(build())
     return ValrExchange(trading_pairs=[], trading_required=False)

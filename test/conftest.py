@@ -21,6 +21,17 @@ socket.getaddrinfo = getaddrinfo
 """
 
 
+_WHOLE_BOTS = ("test_demo.py", "test_hbot.py", "test_kill.py", "test_fault_runs.py", "test_strategies.py", "clients")
+"""Tests that run whole bots, some against the clock: one after the other, or they would take each other's time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one worker run all whole bots (with `--dist loadgroup`)."""
+    for item in items:
+        if item.path.name in _WHOLE_BOTS or item.path.parent.name in _WHOLE_BOTS:
+            item.add_marker(pytest.mark.xdist_group("whole bots"))
+
+
 @pytest.fixture(scope="session")
 def offline_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of this process, in which every Python finds no host but this one."""
