@@ -99,7 +99,8 @@ class Markets:
     def trading_rules(self, rows: Iterable[Any], trading_pairs: Iterable[str]) -> list[TradingRule]:
         """Return the rules of every active spot pair, and of ours that are inactive."""
         listed = list(rows)
-        wanted = [*filter(valr_utils.is_exchange_information_valid, listed), *_inactive(listed, trading_pairs)]
+        # The active ones last, since the last rules of a pair count: VALR goes on listing its former symbols.
+        wanted = [*_inactive(listed, trading_pairs), *filter(valr_utils.is_exchange_information_valid, listed)]
         rules = []
         for row in wanted:
             try:
