@@ -746,10 +746,7 @@ class ValrExchange(ExchangePyBase):
     def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
         super().restore_tracking_states(saved_states)
-        # A bot that dies as a failure is told leaves its order saved as failed. If it should live after all, the
-        # journal knows it.
-        self._order_tracker._lost_orders.clear()
-        self._keeper.restore(self._order_tracker.active_orders.values())
+        self._keeper.restore(self._order_tracker.all_updatable_orders.values())
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:

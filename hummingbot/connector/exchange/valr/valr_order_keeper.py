@@ -299,9 +299,16 @@ class OrderKeeper:
         )
 
     def restore(self, orders: Iterable[InFlightOrder]) -> None:
-        """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
+        """Take up the orders of an earlier run; what became of them meanwhile is asked at once.
+
+        One that was saved as failed died with the process as that was told: if it should live after all it is a stray.
+        """
         for order in orders:
-            self.track(order, order.creation_timestamp - CLOCK_MARGIN)
+            created_at = order.creation_timestamp - CLOCK_MARGIN
+            if order.is_failure:
+                self._lifecycle.suspect(order.client_order_id, order.trading_pair, created_at, time.monotonic())
+                continue
+            self.track(order, created_at)
             self._lifecycle.placement_doubtful(order.client_order_id, time.monotonic())
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
@@ -328,8 +335,8 @@ class OrderKeeper:
             raise
         except BaseException as error:
             # Whatever else went wrong, the order may have left: it must not be taken for failed.
-            self._metrics.placement_in_doubt(identifier, trading_pair, str(error) or type(error).__name__)
             await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            self._metrics.placement_in_doubt(identifier, trading_pair, str(error) or type(error).__name__)
             if isinstance(error, ValrUnknownOutcomeError | asyncio.CancelledError):
                 raise
             self._logger().exception(f"Unexpected error while placing order {identifier}.")
@@ -381,8 +388,8 @@ class OrderKeeper:
     async def _send_cancel(self, wish: SendCancel) -> bool:
         identifier, now = wish.client_order_id, time.monotonic
         self._latency.cancelling(identifier, now())
-        self._metrics.cancel_sent(identifier, wish.trading_pair)
         try:
+            self._metrics.cancel_sent(identifier, wish.trading_pair)
             symbol = await self._symbol_of(wish.trading_pair)
             done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
         except ValrRefusedError as error:
@@ -602,10 +609,14 @@ class OrderKeeper:
             await self.fetch_trades(trading_pair)
 
     async def poll_lost(self) -> None:
-        """Ask for the orders the framework has given up; one that VALR does not know either is let go."""
+        """Ask for the orders the framework has given up; one that has ended, or that VALR does not know, is let go.
+
+        A stray is not let go while it may still show: its fills are told as long as the framework keeps it.
+        """
         for identifier, order in self._tracker.lost_orders.items():
             await self.fetch_trades(order.trading_pair)
-            if not await self.look_up(identifier):
+            is_known = await self.look_up(identifier) or self._lifecycle.is_stray(identifier)
+            if not is_known or not self._lifecycle.is_live(identifier):
                 await self._update_tracker(Ended(identifier, "", order.trading_pair, End.FAILED), OrderState.FAILED)
 
     async def _poll_open_orders(self) -> set[str]:
@@ -645,13 +656,21 @@ class OrderKeeper:
         elif isinstance(outcome, Progress):
             if outcome.stage is Stage.OPEN:
                 self._latency.opened(outcome.client_order_id, time.monotonic())
-                self._note_open(outcome)
-                self._metrics.order_opened(outcome.client_order_id, outcome.trading_pair)
             await self._update_tracker(outcome, STATES[outcome.stage])
+            if outcome.stage is Stage.OPEN:
+                self._note_open(outcome)
         else:
             await self._tell_end(outcome)
+            self._metrics.order_ended(
+                outcome.client_order_id,
+                outcome.trading_pair,
+                outcome.end.value,
+                outcome.reason,
+                proven=outcome.proven,
+            )
 
     def _note_open(self, progress: Progress) -> None:
+        self._metrics.order_opened(progress.client_order_id, progress.trading_pair)
         placement, sent_at = self._placed.pop(progress.client_order_id, (None, 0.0))
         if placement is not None and placement.price is not None:
             self._on_open(progress.trading_pair, placement.is_buy, placement.price, sent_at)
@@ -667,6 +686,10 @@ class OrderKeeper:
 
     def _tell_fill(self, fill: Fill) -> None:
         trade = fill.trade
+        order = self._tracker.all_fillable_orders.get(fill.client_order_id)
+        if order is not None:
+            self._tracker.process_trade_update(self._trade_update(order, trade))
+        # Last, here as elsewhere: whatever is wrong with a count, what happened has been told.
         self._metrics.filled(
             fill.client_order_id,
             trade.order_id,
@@ -679,16 +702,10 @@ class OrderKeeper:
             trade.fee_currency,
             trade.traded_at,
         )
-        order = self._tracker.all_fillable_orders.get(fill.client_order_id)
-        if order is not None:
-            self._tracker.process_trade_update(self._trade_update(order, fill.trade))
 
     async def _tell_end(self, ended: Ended) -> None:
         self._placed.pop(ended.client_order_id, None)
         self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
-        self._metrics.order_ended(
-            ended.client_order_id, ended.trading_pair, ended.end.value, ended.reason, proven=ended.proven
-        )
         if ended.proven:
             self._forget(ended.client_order_id)
         if ended.stray:

@@ -120,6 +120,11 @@ class OrderLifecycle:
         """Whether the order's end has not been told yet."""
         return client_order_id in self._records
 
+    def is_stray(self, client_order_id: str) -> bool:
+        """Whether the order is one that may live without the bot having wanted it, and has not ended yet."""
+        record = self._records.get(client_order_id)
+        return record is not None and record.stray
+
     def is_proven_gone(self, client_order_id: str) -> bool:
         """Whether VALR has proven that the order no longer rests, even if its last fills are still being fetched."""
         record = self._records.get(client_order_id)

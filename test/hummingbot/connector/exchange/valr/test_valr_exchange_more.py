@@ -324,6 +324,18 @@ async def test_a_pair_that_is_inactive_at_the_start_is_known(caplog: pytest.LogC
         assert texts(caplog, "ETH-ZAR is not tradable on VALR", logging.ERROR)
 
 
+@pytest.mark.parametrize("active_first", [True, False])
+async def test_the_symbol_a_pair_had_before_does_not_bring_its_rules(active_first: bool) -> None:
+    async with world(rules=False) as place:
+        before = {"symbol": "ETHZAROLD", "active": False, "tickSize": "5"}
+        now = {"symbol": "ETHZAR", "tickSize": "1"}
+        pairs, order_types = rows(*((now, before) if active_first else (before, now)))
+        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
+        await place.exchange._update_trading_rules()
+        assert place.exchange.trading_rules[PAIR].min_price_increment == 1
+        assert dict(await place.exchange.trading_pair_symbol_map()) == {"ETHZAR": PAIR}
+
+
 async def test_a_pair_that_is_listed_no_longer_keeps_its_rules(caplog: pytest.LogCaptureFixture) -> None:
     async with world() as place:
         rule = place.exchange.trading_rules[PAIR]
@@ -989,15 +1001,40 @@ async def test_restored_orders_are_asked_for_at_once_and_their_past_is_not_told_
         assert [fill.amount for fill in place.told("filled")] == [Decimal(1)]
 
 
-async def test_an_order_saved_as_failed_is_not_taken_up_again() -> None:
+FAILED_UNSEEN = {"initial_state": OrderState.FAILED, "exchange_order_id": None}
+
+
+async def test_an_order_saved_as_failed_that_lives_is_cancelled_and_its_fills_are_told() -> None:
     async with world() as place:
-        place.valr.answers[status_path()] = state("Placed")
-        failed = saved("HBOTB1", initial_state=OrderState.FAILED, exchange_order_id=None)
-        place.exchange.restore_tracking_states(failed | saved("HBOTB2"))
+        by_client_id = f"/v1/orders/{SYMBOL}/customerorderid/HBOTB1"
+        place.valr.answers |= {by_client_id: state("Partially Filled", "0.5"), CANCEL: (200, {"id": ORDER_ID})}
+        place.valr.answers |= {status_path(): state("Cancelled", "0.5"), TRADES: [trade(quantity="0.5")]}
+        place.exchange.restore_tracking_states(saved("HBOTB1", **FAILED_UNSEEN))
+        assert place.exchange.in_flight_orders == {}
         await place.exchange.start_network()
-        await until(lambda: place.valr.sent(status_path()))
-        assert place.exchange._keeper._lifecycle.live_ids == ["HBOTB2"]
-        assert set(place.exchange.tracking_states) == {"HBOTB2"}
+        await until(lambda: place.told("filled"))
+        assert [fill.amount for fill in place.told("filled")] == [Decimal("0.5")]
+        await until(lambda: not place.exchange._keeper._lifecycle.live_ids)
+        assert place.valr.sent(CANCEL)
+        await place.exchange._update_lost_orders_status()
+        assert place.exchange.tracking_states == {}
+
+
+async def test_an_order_saved_as_failed_is_let_go_when_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as place:
+        keeper = place.exchange._keeper
+        place.exchange.restore_tracking_states(saved("HBOTB1", **FAILED_UNSEEN))
+        await place.exchange._update_lost_orders_status()
+        assert set(place.exchange.tracking_states) == {"HBOTB1"}
+        monkeypatch.setattr(valr_order_lifecycle, "PATIENCE", 0.0)
+        monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY", 0.01)
+        monkeypatch.setattr(valr_order_lifecycle, "LOOKUP_RETRY_MAX", 0.01)
+        place.valr.answers[CANCEL] = refusal(-16, "Invalid order ID")
+        keeper.ensure_running()
+        await until(lambda: not keeper._lifecycle.live_ids)
+        await place.exchange._update_lost_orders_status()
+        assert place.exchange.tracking_states == {}
+        assert place.told("failed") == []
 
 
 async def test_a_restored_order_is_in_the_journal(data_folder: Path) -> None:
