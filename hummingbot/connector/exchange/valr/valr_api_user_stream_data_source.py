@@ -22,7 +22,12 @@ from hummingbot.connector.exchange.valr.valr_messages import (
 )
 from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
-from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, ValrRequestError
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    Endpoints,
+    ValrRequestError,
+    ValrWSConnection,
+    frame_encoder,
+)
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -187,8 +192,12 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self.logger().warning("VALR closed the account socket at its SUBSCRIBE; reconnecting without one.")
 
     async def _open_for_business(self, assistant: WSAssistant) -> None:
-        async def send(frame: dict[str, Any]) -> None:
-            await assistant.send(WSJSONRequest(frame))
+        encode, loop = frame_encoder(), asyncio.get_running_loop()
+        connection: ValrWSConnection = assistant._connection
+
+        def send(frame: dict[str, Any]) -> asyncio.Task[None]:
+            # Begun at once: it is written on return, unless the socket's buffer is full.
+            return asyncio.Task(connection.send_text(encode(frame)), loop=loop, eager_start=True)
 
         self._order_entry.socket_opened(send)
         self._metrics.account_socket_up()

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from bidict import bidict
 
 import hummingbot
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
+from hummingbot.connector.constants import s_decimal_NaN
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_utils, valr_versions
 from hummingbot.connector.exchange.valr import valr_web_utils as web_utils
@@ -38,7 +39,13 @@ from hummingbot.connector.exchange.valr.valr_messages import (
 from hummingbot.connector.exchange.valr.valr_metrics import Gauges, IncidentKind, LimitUse, Metrics, MetricsView
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
-from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry, Placement, is_cancel_not_found
+from hummingbot.connector.exchange.valr.valr_order_entry import (
+    OrderEntry,
+    Placement,
+    SentCommand,
+    is_cancel_not_found,
+)
+from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
@@ -69,6 +76,7 @@ from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
+from hummingbot.core.utils.async_utils import safe_wrapper
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -152,6 +160,9 @@ class ValrExchange(ExchangePyBase):
         self._markets = Markets(self._api_get, self._warn, self.logger)
         self._symbol_map_call = SharedCall(self._initialize_trading_pair_symbol_map)
         self._is_started = False
+        self._started: set[asyncio.Task[Any]] = set()
+        self._order_ids = ClientOrderIds()
+        self._symbols: dict[str, str] = {}
         self._calls = 0
         self._is_dead_man_set = False
         self._read_only_watch: asyncio.Task[None] | None = None
@@ -620,6 +631,61 @@ class ValrExchange(ExchangePyBase):
         return time.time() if now is None or math.isnan(now) else now
 
     # --- Placing ------------------------------------------------------------------------------------------------------
+    def buy(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = s_decimal_NaN,
+        **kwargs: Any,
+    ) -> str:
+        """Place an order to buy and return its client order id; its frame is written before this returns.
+
+        :param time_in_force: of a limit order: ``GTC``, ``IOC`` or ``FOK``
+        :param quote_amount: a market order spends so much of the quote currency, in place of ``amount``
+        """
+        return self._submit(TradeType.BUY, trading_pair, amount, order_type, price, kwargs)
+
+    def sell(
+        self,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType = OrderType.LIMIT,
+        price: Decimal = s_decimal_NaN,
+        **kwargs: Any,
+    ) -> str:
+        """Place an order to sell; as :meth:`buy`."""
+        return self._submit(TradeType.SELL, trading_pair, amount, order_type, price, kwargs)
+
+    def _submit(
+        self,
+        side: TradeType,
+        trading_pair: str,
+        amount: Decimal,
+        order_type: OrderType,
+        price: Decimal,
+        qualifiers: dict[str, Any],
+    ) -> str:
+        order_id = self._order_ids.new(side is TradeType.BUY, trading_pair)
+        sent = None
+        if not qualifiers and order_type is not OrderType.MARKET:
+            sent = self._write_now(side, order_id, trading_pair, amount, order_type, price)
+        if sent is None:
+            self._start_now(self._create_order(side, order_id, trading_pair, amount, order_type, price, **qualifiers))
+        else:
+            self._start_now(self._see_to(*sent))
+        return order_id
+
+    def _start_now(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run ``work`` up to its first wait at once, the rest beside everything else.
+
+        The base class lets the event loop turn before anything is sent, behind all else that waits for its turn.
+        """
+        task = asyncio.Task(safe_wrapper(work), loop=asyncio.get_running_loop(), eager_start=True)
+        if not task.done():
+            self._started.add(task)
+            task.add_done_callback(self._started.discard)
+
     async def _create_order(
         self,
         trade_type: TradeType,
@@ -637,25 +703,71 @@ class ValrExchange(ExchangePyBase):
             # What goes wrong once an order is being sent, the base class sees to itself.
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
 
+    def _write_now(
+        self, side: TradeType, order_id: str, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal
+    ) -> tuple[InFlightOrder, Placement, SentCommand] | None:
+        """Write a limit order to the account socket, and then put it on record.
+
+        In this order, since nothing that comes in can be read before this turn of the event loop is over. Return None,
+        with nothing done, where the order is not a plain one, does not keep the pair's rules, or has to wait.
+        """
+        rule = self._trading_rules.get(trading_pair)
+        symbol = self._symbols.get(trading_pair)
+        if rule is None or symbol is None or not price.is_finite() or not amount.is_finite():
+            return None
+        price = price // rule.min_price_increment * rule.min_price_increment
+        amount = amount // rule.min_base_amount_increment * rule.min_base_amount_increment
+        if not rule.min_order_size <= amount <= rule.max_order_size or not price > 0:
+            return None
+        if price * amount < rule.min_notional_size:
+            return None
+        placement = Placement(
+            order_id, symbol, side is TradeType.BUY, amount, price, post_only=order_type is OrderType.LIMIT_MAKER
+        )
+        sent = self._keeper.write_now(placement, trading_pair)
+        if sent is None:
+            return None
+        self.start_tracking_order(order_id, None, trading_pair, side, price, amount, order_type)
+        return self._order_tracker.active_orders[order_id], placement, sent
+
+    async def _see_to(self, order: InFlightOrder, placement: Placement, sent: SentCommand) -> None:
+        """Wait for what comes of an order that was written."""
+        try:
+            await self._until_placed(order, self._keeper.place(placement, order.trading_pair, sent))
+        except (ValrRequestError, OSError) as error:
+            self._on_order_failure(
+                order.client_order_id,
+                order.trading_pair,
+                order.amount,
+                order.trade_type,
+                order.order_type,
+                order.price,
+                error,
+            )
+
     async def _place_order_and_process_update(self, order: InFlightOrder, **kwargs: Any) -> str:
         """Place an order; an unknown outcome keeps it pending until it is looked up, where the base would fail it."""
+        placing = self._place_order(
+            order_id=order.client_order_id,
+            trading_pair=order.trading_pair,
+            amount=order.amount,
+            trade_type=order.trade_type,
+            order_type=order.order_type,
+            price=order.price,
+            **kwargs,
+        )
+        placed = await self._until_placed(order, placing)
+        return placed[0] if placed else ""
+
+    async def _until_placed[PlacedT](self, order: InFlightOrder, placing: Awaitable[PlacedT]) -> PlacedT | None:
         try:
-            order_id, _ = await self._place_order(
-                order_id=order.client_order_id,
-                trading_pair=order.trading_pair,
-                amount=order.amount,
-                trade_type=order.trade_type,
-                order_type=order.order_type,
-                price=order.price,
-                **kwargs,
-            )
+            return await placing
         except ValrUnknownOutcomeError as error:
             if self._keeper.is_in_doubt(order.client_order_id):
                 self.logger().warning(
                     f"It is not known yet whether VALR has order {order.client_order_id}: {error}; looking it up"
                 )
-            return ""
-        return order_id
+            return None
 
     async def _place_order(
         self,
@@ -749,6 +861,11 @@ class ValrExchange(ExchangePyBase):
         self._keeper.restore(self._order_tracker.all_updatable_orders.values())
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
+    def cancel(self, trading_pair: str, client_order_id: str) -> str:
+        """Ask for a cancel and return the client order id; its frame is written before this returns."""
+        self._start_now(self._execute_cancel(trading_pair, client_order_id))
+        return client_order_id
+
     async def _place_cancel(self, order_id: str, tracked_order: InFlightOrder) -> bool:
         return await self._keeper.cancel(order_id)
 
@@ -890,6 +1007,10 @@ class ValrExchange(ExchangePyBase):
         if not self.trading_pair_symbol_map_ready():
             await self._symbol_map_call.result()
         return await super().trading_pair_symbol_map() if self.trading_pair_symbol_map_ready() else bidict()
+
+    def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: Mapping[str, str] | None) -> None:
+        super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
+        self._symbols = {pair: symbol for symbol, pair in (trading_pair_and_symbol_map or {}).items()}
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))

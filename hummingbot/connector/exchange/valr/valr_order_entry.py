@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import (
@@ -21,6 +21,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_answered_id,
     parse_command_reply,
 )
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     REQUEST_DEADLINE,
@@ -30,7 +31,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRefusedError,
     ValrUnknownOutcomeError,
 )
-from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
 # VALR answers a command in about 10 ms (valr-api.md 4.4).
@@ -54,11 +54,11 @@ class SignedRequest(Protocol):
     ) -> Awaitable[Any]: ...
 
 
+# Writes a frame at once; what it returns is done unless the socket's buffer is full.
 SendFrame = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class Placement:
+class Placement(NamedTuple):
     """An order to be sent; a market order has no price.
 
     ``quote_amount`` makes a market order spend or earn so much of the quote currency, in place of ``quantity``.
@@ -80,19 +80,21 @@ class Placement:
 
     def payload(self) -> dict[str, Any]:
         """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
-        fields: dict[str, Any] = {"side": "BUY" if self.is_buy else "SELL", "pair": self.symbol}
+        fields: dict[str, Any] = {
+            "side": "BUY" if self.is_buy else "SELL",
+            "pair": self.symbol,
+            "customerOrderId": self.client_order_id,
+        }
         if self.price is None and self.quote_amount is not None:
             fields["quoteAmount"] = format_number(self.quote_amount)
         elif self.price is None:
             fields["baseAmount"] = format_number(self.quantity)
         else:
-            fields |= {
-                "quantity": format_number(self.quantity),
-                "price": format_number(self.price),
-                "postOnly": self.post_only,
-                "timeInForce": self.time_in_force,
-            }
-        return {**fields, "customerOrderId": self.client_order_id}
+            fields["quantity"] = format_number(self.quantity)
+            fields["price"] = format_number(self.price)
+            fields["postOnly"] = self.post_only
+            fields["timeInForce"] = self.time_in_force
+        return fields
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,15 @@ class Accepted:
     proof: bool
 
 
-@dataclass
-class _Pending:
+@dataclass(slots=True)
+class SentCommand:
+    """A command that was handed to the account socket: ``ids`` of the order it names, and what is waited for."""
+
     command: str
+    client_msg_id: str
     ids: frozenset[str]
+    send: SendFrame
+    written: Awaitable[None]
     reply: asyncio.Future[CommandReply]
 
 
@@ -121,7 +128,7 @@ class OrderEntry:
     def __init__(
         self,
         request: SignedRequest,
-        throttler: AsyncThrottlerBase,
+        throttler: ValrThrottler,
         troubles: ConnectionTroubles,
         *,
         prefer_socket: bool,
@@ -133,7 +140,7 @@ class OrderEntry:
         self._prefer_socket = prefer_socket
         self._send: SendFrame | None = None
         self._is_doubted = False
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, SentCommand] = {}
         self._numbers = itertools.count(1)
 
     # --- The account socket's side ------------------------------------------------------------------------------------
@@ -176,7 +183,7 @@ class OrderEntry:
                 pending.reply.set_exception(ValrUnknownOutcomeError(f"unreadable {reply.kind}: {reply.problem}"))
         return None
 
-    def _unnamed_command(self, reply: CommandReply | Unreadable) -> _Pending | None:
+    def _unnamed_command(self, reply: CommandReply | Unreadable) -> SentCommand | None:
         """Find the command of a reply without clientMsgId by the order that the reply names (valr-api.md 4.4)."""
         if not isinstance(reply, CommandReply):
             return None
@@ -210,9 +217,25 @@ class OrderEntry:
         self._is_held = False
 
     # --- Placing ------------------------------------------------------------------------------------------------------
-    async def place(self, placement: Placement) -> Accepted:
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing but VALR's rate limit can keep a placement from being written at once."""
+        is_open = self._usable_socket() is not None and not self._is_held
+        return is_open and not self._troubles.pause(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
+
+    def write_now(self, placement: Placement) -> SentCommand | None:
+        """Write a placement to the account socket at once, for :meth:`place` to wait for its reply.
+
+        To be called when the way :attr:`is_clear`. Return None, and do nothing, where VALR's rate limit lets it wait.
+        """
+        if self._send is None or not self._throttler.take(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            return None
+        return self._write_placement(placement, self._send)
+
+    async def place(self, placement: Placement, sent: SentCommand | None = None) -> Accepted:
         """Send a placement, waiting out VALR's rate limit for some seconds.
 
+        :param sent: it was written already
         :raises ValrRefusedError: VALR said no
         :raises ValrNotSentError: it never left
         :raises ValrRateLimitedError: VALR's rate limit never let it through
@@ -223,25 +246,33 @@ class OrderEntry:
             if self._is_held:
                 raise ValrReadOnlyError("VALR is in read-only mode (maintenance)")
             try:
-                return await self._place_once(placement)
+                return await self._place_once(placement, sent)
             except ValrRateLimitedError:
                 # The next try is held back until the limit may have opened again.
                 if attempt >= RATE_LIMIT_TRIES:
                     raise
                 attempt += 1
+                sent = None
 
-    async def _place_once(self, placement: Placement) -> Accepted:
+    async def _place_once(self, placement: Placement, sent: SentCommand | None) -> Accepted:
+        if sent is not None:
+            return await self._placed(sent)
         send = await self._socket_within(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
         if send is None:
             return await self._place_over_rest(placement)
         return await self._place_over_socket(placement, send)
 
     async def _place_over_socket(self, placement: Placement, send: SendFrame) -> Accepted:
+        async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            return await self._placed(self._write_placement(placement, send))
+
+    def _write_placement(self, placement: Placement, send: SendFrame) -> SentCommand:
         command = CONSTANTS.PLACE_MARKET_ORDER if placement.is_market else CONSTANTS.PLACE_LIMIT_ORDER
         identifier = placement.client_order_id
-        reply = await self._limited_command(
-            CONSTANTS.SOCKET_PLACE_LIMIT_ID, command, identifier, placement.payload(), send, {identifier}
-        )
+        return self._write(command, identifier, placement.payload(), send, (identifier,))
+
+    async def _placed(self, sent: SentCommand) -> Accepted:
+        reply = await self._limited_reply(CONSTANTS.SOCKET_PLACE_LIMIT_ID, sent)
         return Accepted(reply.order_id, proof=False)
 
     async def _place_over_rest(self, placement: Placement) -> Accepted:
@@ -277,9 +308,9 @@ class OrderEntry:
         if send is not None:
             identifier = f"cancel{next(self._numbers)}{client_order_id}"
             ids = {client_order_id, order_id} - {""}
-            reply = await self._limited_command(
-                CONSTANTS.SOCKET_CANCEL_LIMIT_ID, CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send, ids
-            )
+            async with self._throttler.execute_task(CONSTANTS.SOCKET_CANCEL_LIMIT_ID):
+                sent = self._write(CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send, ids)
+                reply = await self._limited_reply(CONSTANTS.SOCKET_CANCEL_LIMIT_ID, sent)
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
@@ -314,43 +345,46 @@ class OrderEntry:
             raise ValrNotSentError("the account socket is not ready")
         command = CONSTANTS.CANCEL_ON_DISCONNECT
         payload = {"cancelOnDisconnect": True}
-        reply = await self._command(command, f"disconnect{next(self._numbers)}", payload, self._send)
+        reply = await self._reply_to(self._write(command, f"disconnect{next(self._numbers)}", payload, self._send))
         if reply.cancel_on_disconnect is False:
             raise ValrRefusedError(command, ApiError(message="cancelOnDisconnect: false"))
 
-    async def _limited_command(
-        self, limit_id: str, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: set[str]
-    ) -> CommandReply:
-        async with self._throttler.execute_task(limit_id):
-            try:
-                reply = await self._command(command, client_msg_id, payload, send, ids)
-            except ValrRateLimitedError:
-                self._troubles.rate_limited(limit_id)
-                raise
+    async def _limited_reply(self, limit_id: str, sent: SentCommand) -> CommandReply:
+        try:
+            reply = await self._reply_to(sent)
+        except ValrRateLimitedError:
+            self._troubles.rate_limited(limit_id)
+            raise
         self._troubles.admitted(limit_id)
         return reply
 
-    async def _command(
+    def _write(
         self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: Iterable[str] = ()
-    ) -> CommandReply:
-        pending = _Pending(command, frozenset(ids), asyncio.get_running_loop().create_future())
-        self._pending[client_msg_id] = pending
+    ) -> SentCommand:
+        written = send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
+        reply = asyncio.get_running_loop().create_future()
+        sent = SentCommand(command, client_msg_id, frozenset(ids), send, written, reply)
+        self._pending[client_msg_id] = sent
+        return sent
+
+    async def _reply_to(self, sent: SentCommand) -> CommandReply:
+        command, reply = sent.command, sent.reply
         try:
             async with asyncio.timeout(REPLY_DEADLINE):
-                await send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
-                reply = await pending.reply
+                await sent.written
+                answer = await reply
         except TimeoutError as error:
-            self._is_doubted = self._send is send
+            self._is_doubted = self._send is sent.send
             raise ValrUnknownOutcomeError(f"{command} was not answered within {REPLY_DEADLINE:g} s") from error
         except (ConnectionError, RuntimeError) as error:
             # Some of it may have been written.
             raise ValrUnknownOutcomeError(f"{command} could not be written: {error}") from error
         finally:
-            del self._pending[client_msg_id]
-            if pending.reply.done() and not pending.reply.cancelled():
+            del self._pending[sent.client_msg_id]
+            if reply.done() and not reply.cancelled():
                 # A reply that failed while the frame was still being written has nobody left to read it.
-                pending.reply.exception()
-        return self._judge(command, reply)
+                reply.exception()
+        return self._judge(command, answer)
 
     @staticmethod
     def _judge(command: str, reply: CommandReply) -> CommandReply:

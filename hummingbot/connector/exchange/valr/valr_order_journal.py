@@ -39,7 +39,7 @@ class OrderJournal:
     def __init__(self, folder: Callable[[], Path], account: str) -> None:
         self._find_folder = folder
         self._account = account
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._path = Path()
         self._entries: dict[str, JournalEntry] = {}
         self._lines = 0
@@ -80,10 +80,14 @@ class OrderJournal:
         self._file = None
 
     def add(self, client_order_id: str, trading_pair: str) -> None:
-        """Record an order before it is sent; on return it has left this process."""
-        entry = JournalEntry(client_order_id, trading_pair, time.time())
-        self._entries[client_order_id] = entry
-        self._write(_line(entry))
+        """Record an order before it is sent, once; on return that has left this process.
+
+        :raises OSError: it cannot be recorded
+        """
+        if client_order_id not in self._entries:
+            entry = JournalEntry(client_order_id, trading_pair, time.time())
+            self._write(_line(entry))
+            self._entries[client_order_id] = entry
 
     def remove(self, client_order_id: str) -> None:
         """Record that an order has provably ended."""
@@ -99,18 +103,16 @@ class OrderJournal:
 
     def _write(self, line: str) -> None:
         if self._file is not None:
-            self._file.write(line)
             # The operating system's buffer survives a killed process; a disk sync on each order would not pay.
-            self._file.flush()
+            _write_whole(self._file, line)
             self._lines += 1
 
-    def _write_afresh(self) -> IO[str]:
+    def _write_afresh(self) -> IO[bytes]:
         # Complete and locked before it bears the name under which others would look for it.
         fresh = self._path.with_suffix(".new")
-        file = fresh.open("w", encoding="utf-8")
+        file = fresh.open("wb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.writelines(map(_line, self._entries.values()))
-        file.flush()
+        _write_whole(file, "".join(map(_line, self._entries.values())))
         fresh.replace(self._path)
         self._lines = len(self._entries)
         return file
@@ -127,6 +129,12 @@ class OrderJournal:
             else:
                 files.append(file)
         return files
+
+
+def _write_whole(file: IO[bytes], text: str) -> None:
+    data = text.encode()
+    if file.write(data) != len(data):
+        raise OSError("a line of the order journal was cut short; is the disk full?")
 
 
 def _line(entry: JournalEntry) -> str:

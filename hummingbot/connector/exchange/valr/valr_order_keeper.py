@@ -33,6 +33,7 @@ from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import (
     OrderEntry,
     Placement,
+    SentCommand,
     SignedRequest,
     is_cancel_not_found,
 )
@@ -313,10 +314,25 @@ class OrderKeeper:
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
 
-    async def place(self, placement: Placement, trading_pair: str) -> str:
+    def write_now(self, placement: Placement, trading_pair: str) -> SentCommand | None:
+        """Journal a placement and write it to the account socket at once; :meth:`place` has to see to the rest.
+
+        Return None where that cannot be done at once, or not at all; it was not sent then.
+        """
+        if not self.is_running or not self._order_entry.is_clear:
+            return None
+        try:
+            self._journal.add(placement.client_order_id, trading_pair)
+        except OSError:
+            return None
+        return self._order_entry.write_now(placement)
+
+    async def place(self, placement: Placement, trading_pair: str, sent: SentCommand | None = None) -> str:
         """Journal and send a placement; return VALR's order id.
 
+        :param sent: what :meth:`write_now` returned for it
         :raises ValrRequestError: as ``OrderEntry.place``; an unknown outcome is already being looked up
+        :raises OSError: it could not be journalled, and was not sent
         """
         self.ensure_running()
         identifier = placement.client_order_id
@@ -326,7 +342,7 @@ class OrderKeeper:
         self._metrics.order_sent(identifier, trading_pair, side, placement.price, placement.quantity)
         self._latency.placing(identifier, time.monotonic())
         try:
-            accepted = await self._order_entry.place(placement)
+            accepted = await self._order_entry.place(placement, sent)
         except ValrRefusedError:
             self._latency.place_replied(identifier, time.monotonic())
             self._metrics.counters.orders_refused += 1
@@ -335,7 +351,7 @@ class OrderKeeper:
             raise
         except BaseException as error:
             # Whatever else went wrong, the order may have left: it must not be taken for failed.
-            await self._publish(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
+            self._publish_soon(self._lifecycle.placement_doubtful(identifier, time.monotonic()))
             self._metrics.placement_in_doubt(identifier, trading_pair, str(error) or type(error).__name__)
             if isinstance(error, ValrUnknownOutcomeError | asyncio.CancelledError):
                 raise
@@ -400,14 +416,14 @@ class OrderKeeper:
                 self._count_not_found(identifier)
             else:
                 self._logger().error(f"Failed to cancel order {identifier}: {error}")
-            await self._publish(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
+            self._publish_soon(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
         except ValrUnknownOutcomeError as error:
             if not self._lifecycle.is_proven_gone(identifier):
                 self._logger().warning(f"Failed to cancel order {identifier} for certain: {error}; looking it up")
-            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
+            self._publish_soon(self._lifecycle.cancel_doubtful(identifier, now()))
         except (ValrNotSentError, ValrRateLimitedError) as error:
             self._warn(f"Failed to cancel order {identifier} yet: {error}; trying again", "cancel unsent")
-            await self._publish(self._lifecycle.cancel_unsent(identifier, now()))
+            self._publish_soon(self._lifecycle.cancel_unsent(identifier, now()))
         except asyncio.CancelledError:
             # The caller gave up while it was under way: it may have been executed or not.
             self._lifecycle.cancel_doubtful(identifier, now())
@@ -415,7 +431,7 @@ class OrderKeeper:
             raise
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the cancel must go on being seen to
             self._logger().exception(f"Failed to cancel order {identifier} for an unexpected reason: {error}")
-            await self._publish(self._lifecycle.cancel_doubtful(identifier, now()))
+            self._publish_soon(self._lifecycle.cancel_doubtful(identifier, now()))
         else:
             self._latency.cancel_replied(identifier, now())
             settle = self._lifecycle.cancel_done if done else self._lifecycle.cancel_acknowledged

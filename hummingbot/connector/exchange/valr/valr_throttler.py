@@ -36,16 +36,17 @@ _log = logging.getLogger(__name__)
 class Window:
     """What of one limit was used within its last interval."""
 
-    __slots__ = ("_entries", "limit", "used")
+    __slots__ = ("_capacity", "_entries", "_span", "used")
 
     def __init__(self, limit: RateLimit) -> None:
-        self.limit = limit
         self.used = 0
         self._entries: deque[tuple[float, int]] = deque()
+        self.take_limit(limit)
 
-    @property
-    def _span(self) -> float:
-        return float(self.limit.time_interval * (1 + SAFETY_MARGIN))
+    def take_limit(self, limit: RateLimit) -> None:
+        """Keep another limit from now on."""
+        self._capacity = int(limit.limit)
+        self._span = float(limit.time_interval * (1 + SAFETY_MARGIN))
 
     def forget(self, now: float) -> None:
         """Leave out what was used longer ago than the interval."""
@@ -56,8 +57,8 @@ class Window:
     def frees(self, weight: int, now: float) -> float:
         """Return when there is room for so much: ``now``, or later."""
         self.forget(now)
+        excess = self.used + weight - self._capacity
         span, entries = self._span, self._entries
-        excess = self.used + weight - int(self.limit.limit)
         if excess <= 0 or not entries:
             return now
         for used_at, used in entries:
@@ -117,6 +118,7 @@ class ValrThrottler(AsyncThrottlerBase):
         super().__init__(rate_limits, limits_share_percentage=limits_share_percentage)
         self._metrics = metrics or Metrics()
         self._windows: dict[str, Window] = {}
+        self._all_needs: dict[str, list[tuple[Window, int]]] = {}
         self._waiting: list[_Waiter] = []
         self._number = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -144,14 +146,25 @@ class ValrThrottler(AsyncThrottlerBase):
         """Every limit, this bot's share of it."""
         return list(self._id_to_limit_map.values())
 
+    def take(self, limit_id: str) -> bool:
+        """Count a call under a limit if it may be made at once; return whether it may."""
+        now = time.monotonic()
+        needs = self._needs(limit_id)
+        if self._waiting and self._waits_before(_URGENCY.get(limit_id, _USUAL_URGENCY), needs):
+            return False
+        for window, weight in needs:
+            if window.frees(weight, now) > now:
+                return False
+        _use(needs, now)
+        return True
+
     async def acquire(self, limit_id: str) -> None:
         """Wait until a call under a limit may be made, and count it."""
+        if self.take(limit_id):
+            return
         now = time.monotonic()
         needs = self._needs(limit_id)
         urgency = _URGENCY.get(limit_id, _USUAL_URGENCY)
-        if not self._waits_before(urgency, needs) and all(window.frees(weight, now) <= now for window, weight in needs):
-            _use(needs, now)
-            return
         self._notice(limit_id, now)
         self._number += 1
         waiter = _Waiter(urgency, self._number, needs)
@@ -164,15 +177,27 @@ class ValrThrottler(AsyncThrottlerBase):
             self._serve()
             raise
 
+    def set_rate_limits(self, rate_limits: list[RateLimit]) -> None:
+        """Take other limits; what was used of those that stay is not forgotten."""
+        super().set_rate_limits(rate_limits)
+        self._all_needs = {}
+
+    def add_rate_limits(self, rate_limits: list[RateLimit]) -> None:
+        """Take more limits."""
+        super().add_rate_limits(rate_limits)
+        self._all_needs = {}
+
     def _needs(self, limit_id: str) -> list[tuple[Window, int]]:
-        limit, related = self.get_related_limits(limit_id)
-        return [(self._window(each), weight) for each, weight in ((limit, limit.weight), *related)]
+        needs = self._all_needs.get(limit_id)
+        if needs is None:
+            limit, related = self.get_related_limits(limit_id)
+            needs = [(self._window(each), weight) for each, weight in ((limit, limit.weight), *related)]
+            self._all_needs[limit_id] = needs
+        return needs
 
     def _window(self, limit: RateLimit) -> Window:
-        window = self._windows.get(limit.limit_id)
-        if window is None:
-            window = self._windows[limit.limit_id] = Window(limit)
-        window.limit = limit
+        window = self._windows.setdefault(limit.limit_id, Window(limit))
+        window.take_limit(limit)
         return window
 
     def _waits_before(self, urgency: int, needs: list[tuple[Window, int]]) -> bool:

@@ -1,6 +1,7 @@
 """Addresses, the assistants factory, server time, and the one REST helper with VALR's error family."""
 
 import asyncio
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -125,6 +126,15 @@ def frame_decoder() -> Callable[[str], Any]:
     return orjson.loads
 
 
+def frame_encoder() -> Callable[[Any], str]:
+    """Return what encodes a socket's JSON: orjson where it is installed."""
+    try:
+        import orjson
+    except ImportError:
+        return functools.partial(json.dumps, separators=(",", ":"))
+    return lambda frame: str(orjson.dumps(frame), "utf-8")
+
+
 class ValrWSConnection(WSConnection):
     """Hummingbot's socket connection with a session of its own, and a short way for text frames, which nearly all are.
 
@@ -145,6 +155,15 @@ class ValrWSConnection(WSConnection):
         except BaseException:
             await self._client_session.close()
             raise
+
+    async def send_text(self, text: str) -> None:
+        """Write a frame that is encoded already: Hummingbot's assistant copies what it sends, in depth, each time.
+
+        :raises RuntimeError: not connected
+        :raises ConnectionError: the socket is closing
+        """
+        self._ensure_connected()
+        await self._connection.send_str(text)
 
     async def disconnect(self) -> None:
         """Close the socket and its session."""
