@@ -30,6 +30,7 @@ from hummingbot.connector.exchange.valr.valr_latency import LatencyRecorder
 from hummingbot.connector.exchange.valr.valr_markets import Markets, SharedCall
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountTrade,
+    OpenOrdersReader,
     OrderWord,
     TradingFee,
     parse_account_frame,
@@ -885,9 +886,10 @@ class ValrExchange(ExchangePyBase):
 
     # --- Account socket events ----------------------------------------------------------------------------------------
     async def _user_stream_event_listener(self) -> None:
+        lists = OpenOrdersReader()
         async for event_message in self._iter_user_event_queue():
             try:
-                await self._account_events.take(parse_account_frame(event_message), time.monotonic())
+                await self._account_events.take(parse_account_frame(event_message, lists), time.monotonic())
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - the outermost loop of the task

@@ -376,15 +376,18 @@ _CONTROLS = frozenset(
 
 
 # --- Account socket ---------------------------------------------------------------------------------------------------
-def parse_account_frame(frame: Any) -> AccountMessage:
-    """Return the message in one decoded frame of the account socket (valr-api.md 4.3, 4.4)."""
+def parse_account_frame(frame: Any, lists: "OpenOrdersReader | None" = None) -> AccountMessage:
+    """Return the message in one decoded frame of the account socket (valr-api.md 4.3, 4.4).
+
+    :param lists: has read the lists of open orders before this one
+    """
     if not isinstance(frame, Mapping) or not isinstance(frame.get("type"), str):
         return Unreadable(kind="frame", problem="no type")
     kind: str = frame["type"]
     if kind in _EVENTS:
         return _read(_EVENTS[kind], kind, frame.get("data"))
     if kind == CONSTANTS.OPEN_ORDERS_UPDATE:
-        return _parse_open_orders_event(frame.get("data"))
+        return _parse_open_orders_event(frame.get("data"), lists or OpenOrdersReader())
     if kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED:
         return parse_command_reply(frame)
     if kind == CONSTANTS.AUTHENTICATED:
@@ -420,20 +423,47 @@ def _any_text(frame: Mapping[str, Any]) -> str:
     return ""
 
 
-def _parse_open_orders_event(data: Any) -> OpenOrders | Unreadable:
+def _parse_open_orders_event(data: Any, lists: "OpenOrdersReader") -> OpenOrders | Unreadable:
     # The mirror's layout wraps the list in an object (valr-api.md 4.3).
-    rows = data.get("orders") if isinstance(data, Mapping) else data
-    return parse_open_orders(rows)
+    return lists.read(data.get("orders") if isinstance(data, Mapping) else data)
+
+
+class OpenOrdersReader:
+    """Reads the lists of open orders, which VALR sends whole at each change of one.
+
+    A row that says what it said in the list before is not read again: it is the same :class:`OrderReport` object.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Mapping[str, Any], OrderReport]] = {}
+
+    def read(self, rows: Any) -> OpenOrders | Unreadable:
+        """Return the open orders of a list; rows that cannot be read are left out: absence proves nothing."""
+        if not isinstance(rows, list):
+            return Unreadable(kind=CONSTANTS.OPEN_ORDERS_UPDATE, problem="not a list")
+        before, self._rows = self._rows, {}
+        orders = tuple(report for row in rows if (report := self._read_row(row, before)) is not None)
+        return OpenOrders.model_construct(orders=orders, unreadable=len(rows) - len(orders))
+
+    def _read_row(self, row: Any, before: Mapping[str, tuple[Mapping[str, Any], OrderReport]]) -> OrderReport | None:
+        if not isinstance(row, Mapping):
+            return None
+        known = before.get(str(row.get("orderId")))
+        if known is not None and known[0] == row:
+            report = known[1]
+        else:
+            # Rows of 2019 had no word: to be in the list is to be open.
+            message = _read(OrderReport, CONSTANTS.OPEN_ORDERS_UPDATE, {"status": "open", **row})
+            if isinstance(message, Unreadable):
+                return None
+            report = message
+        self._rows[report.order_id] = row, report
+        return report
 
 
 def parse_open_orders(rows: Any) -> OpenOrders | Unreadable:
-    """Return the open orders of a list; rows that cannot be read are counted and left out: absence proves nothing."""
-    if not isinstance(rows, list):
-        return Unreadable(kind=CONSTANTS.OPEN_ORDERS_UPDATE, problem="not a list")
-    # Rows of 2019 had no word: to be in the list is to be open.
-    worded = ({"status": "open", **row} if isinstance(row, Mapping) else row for row in rows)
-    orders = _readable(OrderReport, CONSTANTS.OPEN_ORDERS_UPDATE, worded)
-    return OpenOrders(orders=orders, unreadable=len(rows) - len(orders))
+    """Return the open orders of a single list, as :meth:`OpenOrdersReader.read` does."""
+    return OpenOrdersReader().read(rows)
 
 
 # --- REST bodies ------------------------------------------------------------------------------------------------------

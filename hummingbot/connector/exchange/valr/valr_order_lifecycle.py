@@ -104,6 +104,7 @@ class OrderLifecycle:
     def __init__(self) -> None:
         self._records: dict[str, OrderRecord] = {}
         self._ended: OrderedDict[str, OrderRecord] = OrderedDict()
+        self._agenda: dict[str, OrderRecord] = {}
         self._by_order_id: dict[str, OrderRecord] = {}
         self._unclaimed: OrderedDict[str, list[Evidence]] = OrderedDict()
         self._fetches: dict[str, TradeFetch] = {}
@@ -140,22 +141,19 @@ class OrderLifecycle:
 
     def next_due(self) -> float | None:
         """When :meth:`due` will next have something to wish for, None if nothing is pending."""
-        times = [due for record in self._records.values() if (due := record.lookup_due) is not None]
-        times += [
-            record.cancel.due
-            for record in self._records.values()
-            if record.cancel is not None and record.cancel.due is not None and not record.cancel.sending
-        ]
+        self._clear_agenda()
+        records = self._agenda.values()
+        times = [due for record in records for due in (record.lookup_due, record.cancel_due) if due is not None]
         times += [fetch.due for fetch in self._fetches.values() if not fetch.running]
         return min(times, default=None)
 
     def due(self, now: float) -> list[Wish]:
         """Return what is to be asked of VALR by ``now``; each wish is outstanding until its result is handed in."""
         wishes: list[Wish] = []
-        for record in self._records.values():
-            cancel = record.cancel
-            if cancel is not None and cancel.due is not None and cancel.due <= now and not cancel.sending:
-                wishes.append(self._wish_cancel(record, cancel))
+        self._clear_agenda()
+        for record in self._agenda.values():
+            if record.cancel is not None and (due := record.cancel_due) is not None and due <= now:
+                wishes.append(self._wish_cancel(record, record.cancel))
             if (due := record.lookup_due) is not None and due <= now:
                 wishes.append(self._wish_lookup(record, now))
         for trading_pair, fetch in self._fetches.items():
@@ -164,6 +162,11 @@ class OrderLifecycle:
                 self._last_fetches[trading_pair] = now
                 wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair)))
         return wishes
+
+    def _clear_agenda(self) -> None:
+        # Most orders rest and ask for nothing: what there is to do must not cost more with each of them.
+        for record in [record for record in self._agenda.values() if record.ended or record.is_idle]:
+            del self._agenda[record.client_order_id]
 
     def wish_lookup(self, client_order_id: str, now: float) -> LookUp | None:
         """Return a lookup of one order out of turn, None if one is under way or the order has ended."""
@@ -230,7 +233,9 @@ class OrderLifecycle:
         """
         if client_order_id in self._records:
             return []
-        record = OrderRecord(client_order_id, trading_pair, quantity, immediate, created_at=created_at)
+        record = OrderRecord(
+            client_order_id, trading_pair, quantity, immediate, created_at=created_at, agenda=self._agenda
+        )
         record.told = told
         record.proven_open = told > Stage.SUBMITTED
         record.open_since = now
@@ -244,7 +249,7 @@ class OrderLifecycle:
             record.settled_at = now
             outcomes = self._link(record, order_id, now)
         if told is Stage.CANCEL_PENDING:
-            record.cancel = WantedCancel(due=None)
+            record.want_cancel(WantedCancel(due=None))
         return outcomes
 
     # --- Placement ----------------------------------------------------------------------------------------------------
@@ -261,7 +266,7 @@ class OrderLifecycle:
         if not record.ended and record.immediate:
             record.check_by(now + PROOF_DEADLINE)
         elif not record.ended and not record.proven_open:
-            record.proof_due = now + PROOF_DEADLINE
+            record.prove_by(now + PROOF_DEADLINE)
         return outcomes
 
     def placement_refused(
@@ -302,12 +307,14 @@ class OrderLifecycle:
         record = self._records.get(client_order_id)
         if record is None or record.ending is not None:
             return None
-        if record.cancel is None:
-            record.cancel = WantedCancel(due=now)
-        record.cancel.wanted = True
-        if record.cancel.sending or record.cancel.attempts:
+        cancel = record.cancel
+        if cancel is None:
+            cancel = WantedCancel(due=now)
+            record.want_cancel(cancel)
+        cancel.wanted = True
+        if cancel.sending or cancel.attempts:
             return None
-        return self._wish_cancel(record, record.cancel)
+        return self._wish_cancel(record, cancel)
 
     def cancel_acknowledged(self, client_order_id: str, now: float) -> list[Outcome]:
         """VALR took the request to cancel. The order is as live as before, until something proves otherwise."""
@@ -352,7 +359,8 @@ class OrderLifecycle:
         record = self._records.get(client_order_id)
         if record is not None and record.cancel is not None:
             record.cancel.sending = False
-            record.cancel.due = now + back_off(record.cancel.attempts, RESEND_CANCEL_AFTER, RESEND_CANCEL_AFTER_MAX)
+            pause = back_off(record.cancel.attempts, RESEND_CANCEL_AFTER, RESEND_CANCEL_AFTER_MAX)
+            record.cancel_by(record.cancel, now + pause)
         return []
 
     def cancel_failed(self, order_id: str, client_order_id: str, now: float) -> list[Outcome]:
@@ -446,9 +454,9 @@ class OrderLifecycle:
     def _cancel_again(record: OrderRecord, now: float) -> None:
         if record.cancel is None:
             # Odd, so that it goes over REST: its answer is proof.
-            record.cancel = WantedCancel(due=now, attempts=1, wanted=False)
+            record.want_cancel(WantedCancel(due=now, attempts=1, wanted=False))
         elif not record.cancel.sending:
-            record.cancel.due = now + _back_off(record.cancel.attempts - 1)
+            record.cancel_by(record.cancel, now + _back_off(record.cancel.attempts - 1))
 
     def _notice_not_found(self, record: OrderRecord, now: float) -> list[Outcome]:
         last = record.not_found_notice_at
@@ -477,15 +485,21 @@ class OrderLifecycle:
         outcomes: list[Outcome] = []
         listed: set[str] = set()
         for report in message.orders:
+            record = self._by_order_id.get(report.order_id)
+            if record is not None and record.listed is report and record.proven_open:
+                # The very row of the list before: it has said all it can say.
+                listed.add(record.client_order_id)
+                continue
             outcomes += self.event(report, now)
             record = self._find(report)
             if record is not None:
                 listed.add(record.client_order_id)
+                record.listed = report
                 if not record.ended:
                     # The list itself is the proof, whatever word a row carries.
                     outcomes += self._prove_open(record, now)
-        for record in self._records.values():
-            if record.client_order_id not in listed and record.proven_open:
+        for client_order_id, record in self._records.items():
+            if client_order_id not in listed and record.proven_open:
                 record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
         return outcomes
 
@@ -511,10 +525,12 @@ class OrderLifecycle:
         return record
 
     def _add_stray(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> OrderRecord:
-        record = OrderRecord(client_order_id, trading_pair, Decimal(0), immediate=False, created_at=created_at)
+        record = OrderRecord(
+            client_order_id, trading_pair, Decimal(0), immediate=False, created_at=created_at, agenda=self._agenda
+        )
         record.stray = True
         record.settled_at = now
-        record.check_due = now
+        record.check_by(now)
         self._records[client_order_id] = record
         return record
 
@@ -522,7 +538,7 @@ class OrderLifecycle:
     def _cancel_stray(record: OrderRecord, now: float) -> list[Outcome]:
         if not record.stray or record.cancel is not None or record.ending is not None:
             return []
-        record.cancel = WantedCancel(due=now)
+        record.want_cancel(WantedCancel(due=now))
         return [
             Notice(
                 Level.ERROR,

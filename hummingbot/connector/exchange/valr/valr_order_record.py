@@ -6,7 +6,7 @@ All times are monotonic seconds of the caller's clock, except ``created_at`` and
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from hummingbot.connector.exchange.valr.valr_messages import OrderWord
+from hummingbot.connector.exchange.valr.valr_messages import OrderReport, OrderWord
 from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
 
 # One order is not looked up more often than this, in seconds.
@@ -85,6 +85,10 @@ class OrderRecord:
     trades_complete: bool = False
     cancel_found_nothing_at: float | None = None
     not_found_notice_at: float | None = None
+    # What a list of open orders said of it last.
+    listed: OrderReport | None = None
+    # Where it says that it has something to ask or to send.
+    agenda: dict[str, "OrderRecord"] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_filled_up(self) -> bool:
@@ -102,6 +106,16 @@ class OrderRecord:
         times = [due for due in (self.check_due, self.proof_due) if due is not None]
         return None if self.checking else min(times, default=None)
 
+    @property
+    def cancel_due(self) -> float | None:
+        """When its cancel is to be sent; None if none is wanted, or it has been sent."""
+        return None if self.cancel is None or self.cancel.sending else self.cancel.due
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing to ask or to send, now or later."""
+        return self.check_due is None and self.proof_due is None and (self.cancel is None or self.cancel.due is None)
+
     def drop_checks(self) -> None:
         """Ask for no lookup any more."""
         self.check_due = self.proof_due = None
@@ -110,6 +124,22 @@ class OrderRecord:
         """Ask for a lookup at ``when`` at the latest."""
         when = max(when, self.last_check + LOOKUP_SPACING)
         self.check_due = when if self.check_due is None else min(self.check_due, when)
+        self.agenda[self.client_order_id] = self
+
+    def prove_by(self, when: float) -> None:
+        """Ask for a lookup at ``when``, unless the order is proven open before."""
+        self.proof_due = when
+        self.agenda[self.client_order_id] = self
+
+    def want_cancel(self, cancel: WantedCancel) -> None:
+        """Want a cancel, in place of any other."""
+        self.cancel = cancel
+        self.agenda[self.client_order_id] = self
+
+    def cancel_by(self, cancel: WantedCancel, when: float) -> None:
+        """Want its cancel to be sent (again) at ``when``."""
+        cancel.due = when
+        self.agenda[self.client_order_id] = self
 
 
 @dataclass
