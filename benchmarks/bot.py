@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import functools
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
+import hummingbot
 from benchmarks.exchange import PAIR, BenchExchange
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
+
+# Journals and logs of a benchmark are no business of the Hummingbot it borrows.
+_HOME = tempfile.TemporaryDirectory(prefix="valr-bench-")
+hummingbot.set_prefix_path(_HOME.name)
 
 EVENTS = {
     MarketEvent.BuyOrderCreated: "created",
@@ -52,14 +58,26 @@ class BenchBot:
         keywords = {"valr_session_record": False, "trading_pairs": [PAIR], **unlimited, **options}
         self.connector = kind(key.key, key.secret, valr_url=exchange.url, domain="valr_loopback", **keywords)
         self.told: dict[str, dict[str, float]] = {what: {} for what in EVENTS.values()}
+        self._waiting: dict[tuple[str, str], asyncio.Future[float]] = {}
         # Held here, because the connector holds its listeners weakly.
-        self._listeners = [EventForwarder(functools.partial(self._note, self.told[what])) for what in EVENTS.values()]
+        self._listeners = [EventForwarder(functools.partial(self._note, what)) for what in EVENTS.values()]
         for event, listener in zip(EVENTS, self._listeners, strict=True):
             self.connector.add_listener(event, listener)
 
-    @staticmethod
-    def _note(moments: dict[str, float], event: Any) -> None:
-        moments[event.order_id] = time.perf_counter()
+    def _note(self, what: str, event: Any) -> None:
+        now = time.perf_counter()
+        self.told[what][event.order_id] = now
+        waiting = self._waiting.pop((what, event.order_id), None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(now)
+
+    async def moment(self, what: str, client_order_id: str) -> float:
+        """Wait until something is told of an order; return when it was."""
+        told = self.told[what].get(client_order_id)
+        if told is not None:
+            return told
+        waiting = self._waiting[what, client_order_id] = asyncio.get_running_loop().create_future()
+        return await waiting
 
     @contextlib.asynccontextmanager
     async def running(self, seconds: float = 60.0) -> AsyncIterator["BenchBot"]:

@@ -6,7 +6,7 @@ Parsing is left to the listener (``valr_messages``); only command replies take t
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -57,6 +57,8 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
     :param on_connected: called after each authentication: what happened before is silent and must be asked for
     :param on_refused: called when VALR refuses the handshake: perhaps the clock is off
     :param metrics: is told when the socket is up and when it was lost
+    :param take_event: is handed each event as it comes, in place of the queue: that would let all that is read at once
+        be decoded before the first of it is told
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         on_connected: Callable[[], None],
         on_refused: Callable[[], None],
         metrics: Metrics | None = None,
+        take_event: Callable[[Any], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__()
         self._auth = auth
@@ -77,6 +80,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._on_connected = on_connected
         self._on_refused = on_refused
         self._metrics = metrics or Metrics()
+        self._take_event = take_event
         self._last_frame_time = 0.0
         self._skip_subscribe = False
         self._failures = 0
@@ -138,7 +142,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             subscribed_at = await self._subscribe(assistant)
             await self._open_for_business(assistant)
             if first_event is not None:
-                output.put_nowait(first_event)
+                await self._pass_on(first_event, output)
             try:
                 await self._read_and_watch(assistant, output)
             except ConnectionError:
@@ -245,7 +249,13 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         is_reply = kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED
         if is_reply and self._order_entry.take_reply(event_message) is None:
             return
-        queue.put_nowait(event_message)
+        await self._pass_on(event_message, queue)
+
+    async def _pass_on(self, event: Any, queue: asyncio.Queue[Any]) -> None:
+        if self._take_event is None:
+            queue.put_nowait(event)
+        else:
+            await self._take_event(event)
 
 
 def _in_words(error: Exception) -> str:

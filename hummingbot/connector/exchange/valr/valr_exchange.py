@@ -164,6 +164,7 @@ class ValrExchange(ExchangePyBase):
         self._started: set[asyncio.Task[Any]] = set()
         self._order_ids = ClientOrderIds()
         self._symbols: dict[str, str] = {}
+        self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
         self._is_dead_man_set = False
         self._read_only_watch: asyncio.Task[None] | None = None
@@ -384,6 +385,7 @@ class ValrExchange(ExchangePyBase):
             on_connected=self._on_account_socket_connected,
             on_refused=self._on_account_socket_refused,
             metrics=self._metrics,
+            take_event=self._take_account_frame,
         )
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -886,14 +888,17 @@ class ValrExchange(ExchangePyBase):
 
     # --- Account socket events ----------------------------------------------------------------------------------------
     async def _user_stream_event_listener(self) -> None:
-        lists = OpenOrdersReader()
-        async for event_message in self._iter_user_event_queue():
-            try:
-                await self._account_events.take(parse_account_frame(event_message, lists), time.monotonic())
-            except asyncio.CancelledError:
-                raise
-            except Exception:  # noqa: BLE001 - the outermost loop of the task
-                self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
+        """Take what other code than our account socket puts into the queue."""
+        async for frame in self._iter_user_event_queue():
+            await self._take_account_frame(frame)
+
+    async def _take_account_frame(self, frame: Any) -> None:
+        try:
+            await self._account_events.take(parse_account_frame(frame, self._open_orders_reader), time.monotonic())
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - the outermost step of the task: the next event must be taken
+            self.logger().error("Unexpected error in user stream listener loop.", exc_info=True)
 
     # --- Polling ------------------------------------------------------------------------------------------------------
     async def _update_order_status(self) -> None:

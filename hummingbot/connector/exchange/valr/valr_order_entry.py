@@ -220,8 +220,9 @@ class OrderEntry:
     @property
     def is_clear(self) -> bool:
         """Whether nothing but VALR's rate limit can keep a placement from being written at once."""
-        is_open = self._usable_socket() is not None and not self._is_held
-        return is_open and not self._troubles.pause(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
+        if self._send is None or self._is_held or self._is_doubted or not self._prefer_socket:
+            return False
+        return not self._troubles.pause(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
 
     def write_now(self, placement: Placement) -> SentCommand | None:
         """Write a placement to the account socket at once, for :meth:`place` to wait for its reply.
