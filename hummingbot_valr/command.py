@@ -27,6 +27,7 @@ from hummingbot_valr.installation import (
 )
 from hummingbot_valr.installation_files import Kind, present_in, put, take_away
 from hummingbot_valr.session_report import report
+from hummingbot_valr.trades_export import trades
 from hummingbot_valr.versions import TESTED_HUMMINGBOT, VERSION, explain_release
 from hummingbot_valr.workspace import WorkspaceError, prepare_workspace
 
@@ -143,6 +144,7 @@ def uninstall(
 
 app.command()(doctor)
 app.command()(report)
+app.command()(trades)
 
 
 @app.command(context_settings=_PASS_ON)
