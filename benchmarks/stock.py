@@ -1,0 +1,64 @@
+"""Stock: the same connector on Hummingbot's own paths, as every built-in connector runs on them.
+
+Hummingbot's throttler, its connections (one session for the process, idle connections kept 15 s), orders over REST
+through ``ExchangePyBase._api_request``, ``buy`` and ``sell`` of the base class, and its order book tracker, which asks
+for a snapshot of each pair over REST, one pair a second.
+"""
+
+import time
+from typing import Any
+
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange_py_base import ExchangePyBase
+from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
+from hummingbot.core.api_throttler.data_types import TaskLog
+from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+
+class StockExchange(ValrExchange):
+    """What a built-in connector for VALR would be."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "valr_order_entry": "rest"})
+
+    buy = ExchangePyBase.buy
+    sell = ExchangePyBase.sell
+
+    def _create_web_assistants_factory(self) -> WebAssistantsFactory:
+        stock_throttler = self._throttler
+        super()._create_web_assistants_factory()
+        assert isinstance(stock_throttler, AsyncThrottler)
+        self._throttler = stock_throttler
+        self._order_entry._throttler = stock_throttler
+        return WebAssistantsFactory(
+            throttler=stock_throttler, auth=self._auth, connections_factory=ConnectionsFactory()
+        )
+
+    async def stop_network(self) -> None:
+        """Stop, and close the session that Hummingbot would keep for the life of the process."""
+        await super().stop_network()
+        await self._web_assistants_factory.close()
+
+    async def _signed_request(
+        self, method: RESTMethod, path: str, *, body: Any = None, limit_id: str | None = None, deadline: float = 0
+    ) -> Any:
+        return await ExchangePyBase._api_request(
+            self,
+            path,
+            overwrite_url=self._endpoints.rest_url + path,
+            method=method,
+            data=body,
+            is_auth_required=True,
+            limit_id=limit_id or CONSTANTS.PRIVATE_LIMIT_ID,
+        )
+
+
+def log_calls(connector: ValrExchange, count: int) -> None:
+    """Fill the log of a stock throttler up to ``count`` calls, as polling and trading do; these limit nothing."""
+    throttler = connector.throttler
+    limit = next(each for each in throttler._rate_limits if each.limit_id == CONSTANTS.PRIVATE_LIMIT_ID)
+    missing = count - len(throttler._task_logs)
+    throttler._task_logs += [TaskLog(time.time(), limit, weight=0) for _ in range(missing)]
