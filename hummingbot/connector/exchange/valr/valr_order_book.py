@@ -8,7 +8,7 @@ next snapshot. What is wrong is raised as one of the :class:`BookError` family.
 import re
 import zlib
 from abc import ABC, abstractmethod
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -213,8 +213,8 @@ class L1Book(_ChecksummedBook):
             return None
         if sequence != self._sequence + 1:
             raise SequenceGapError(self._sequence + 1, sequence)
-        bids = [self._bids.set(price, quantity) for price, quantity in data["b"]]
-        asks = [self._asks.set(price, quantity) for price, quantity in data["a"]]
+        bids = self._bids.set(data["b"])
+        asks = self._asks.set(data["a"])
         self._verify(data)
         self._sequence = sequence
         return BookChange(False, bids, asks)
@@ -224,7 +224,7 @@ class L1Book(_ChecksummedBook):
         _verify_uncrossed(self._bids, self._asks)
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
-        return self._bids.levels.copy(), self._asks.levels.copy()
+        return self._bids.rows(), self._asks.rows()
 
 
 class FullBook(_ChecksummedBook):
@@ -362,61 +362,65 @@ def _shown_levels(rows: Sequence[Mapping[str, str]]) -> dict[float, float]:
 
 
 class _LevelSide:
-    """One side of an aggregated book: three lists in step, best level first.
+    """One side of an aggregated book: sorted price keys, best first, and what is at each of them.
 
-    ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
+    ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
     """
 
-    __slots__ = ("keys", "levels", "sign", "tokens", "top_changed")
+    __slots__ = ("_cut", "_levels", "_tokens", "_top", "keys", "sign", "top_changed")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
-        self.tokens: list[str] = []
-        self.levels: list[Level] = []
+        self._tokens: dict[int, str] = {}
+        self._levels: dict[int, Level] = {}
         self.top_changed = True
+        # The key of the last level that the checksum covers.
+        self._cut: float = inf
+        self._top: list[str] = []
 
-    def replace(self, rows: Iterable[tuple[str, str]]) -> None:
+    def replace(self, rows: Sequence[Sequence[str]]) -> None:
         """Make the rows the whole side, as if they were set one after the other, but sort them once."""
-        parsed: dict[int, tuple[str, Level]] = {}
-        for price_text, quantity_text in rows:
-            price_key, price = _price(price_text)
-            parsed[self.sign * price_key] = f"{price_text}:{quantity_text}", (price, _amount(quantity_text))
-        self.keys = sorted(key for key, (_, (_, amount)) in parsed.items() if amount)
-        self.tokens = [parsed[key][0] for key in self.keys]
-        self.levels = [parsed[key][1] for key in self.keys]
+        prices, levels = _parsed(rows)
+        keys = [self.sign * key for key, _ in prices]
+        self._tokens = dict(zip(keys, map(":".join, rows), strict=True))
+        self._levels = dict(zip(keys, levels, strict=True))
+        for key in [key for key, (_, amount) in self._levels.items() if not amount]:
+            del self._levels[key], self._tokens[key]
+        self.keys = sorted(self._levels)
         self.top_changed = True
 
-    def set(self, price_text: str, quantity_text: str) -> Level:
-        """Set the quantity at a price, or remove the level when the quantity is zero."""
-        price_key, price = _price(price_text)
-        amount = _amount(quantity_text)
-        level = (price, amount)
-        key = self.sign * price_key
-        keys = self.keys
-        index = bisect_left(keys, key)
-        if index < CHECKSUM_DEPTH:
-            self.top_changed = True
-        known = index < len(keys) and keys[index] == key
-        if not amount:
-            if known:
-                del keys[index], self.tokens[index], self.levels[index]
-        elif known:
-            self.tokens[index] = f"{price_text}:{quantity_text}"
-            self.levels[index] = level
-        else:
-            keys.insert(index, key)
-            self.tokens.insert(index, f"{price_text}:{quantity_text}")
-            self.levels.insert(index, level)
-        return level
+    def set(self, rows: Sequence[Sequence[str]]) -> list[Level]:
+        """Set the quantity at each price, or remove the level where it is zero; return these levels."""
+        prices, changed = _parsed(rows)
+        sign, keys, levels, tokens = self.sign, self.keys, self._levels, self._tokens
+        for row, (price_key, _), level in zip(rows, prices, changed, strict=True):
+            key = sign * price_key
+            if key <= self._cut:
+                self.top_changed = True
+            if level[1]:
+                if key not in levels:
+                    insort(keys, key)
+                levels[key] = level
+                tokens[key] = ":".join(row)
+            elif key in levels:
+                del levels[key], tokens[key], keys[bisect_left(keys, key)]
+        return changed
 
     def top(self) -> list[str]:
         """Return the tokens that the checksum covers; from now on it is known whether they change."""
-        self.top_changed = False
-        return self.tokens[:CHECKSUM_DEPTH]
+        if self.top_changed:
+            self.top_changed = False
+            covered = self.keys[:CHECKSUM_DEPTH]
+            self._cut = covered[-1] if len(covered) == CHECKSUM_DEPTH else inf
+            self._top = [self._tokens[key] for key in covered]
+        return self._top
+
+    def rows(self) -> list[Level]:
+        return [self._levels[key] for key in self.keys]
 
     def best_price(self) -> float:
-        return self.levels[0][0]
+        return self._levels[self.keys[0]][0]
 
 
 class _OrderLevel:
@@ -538,10 +542,17 @@ def _price(text: str) -> tuple[int, float]:
     return key, float(text)
 
 
-def _amount(text: str) -> float:
-    if not _QUANTITY.fullmatch(text):
-        raise ValueError(f"quantity {text:.40}")
-    return float(text)
+def _parsed(rows: Sequence[Sequence[str]]) -> tuple[list[tuple[int, float]], list[Level]]:
+    """Return the parsed prices of rows of price and quantity, and the levels."""
+    if not rows:
+        return [], []
+    price_texts, quantities = zip(*rows, strict=True)
+    prices = [_price(text) for text in price_texts]
+    # Checked all at once, which takes half the time of one by one.
+    joined = ",".join(quantities)
+    if not _QUANTITIES.fullmatch(joined):
+        raise ValueError(f"quantities {joined:.80}")
+    return prices, [(price, float(text)) for (_, price), text in zip(prices, quantities, strict=True)]
 
 
 def _quantity(text: str) -> Decimal:

@@ -17,7 +17,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
@@ -777,17 +777,6 @@ def test_book_takes_newer_messages_only() -> None:
     stale = message(OrderBookMessageType.DIFF, 11, [(100.0, 0.0)])
     book.apply_diffs(stale.bids, stale.asks, stale.update_id)
     assert [row.amount for row in book.bid_entries()] == [2.0]
-
-
-def test_reconnects_soon_after_a_healthy_connection_and_ever_later_after_failures() -> None:
-    delay = ReconnectDelay(MarketTiming())
-    assert 0.5 <= delay.after(0.0) <= 1.0
-    assert 5.0 <= delay.after(0.0) <= 6.25
-    assert 0.5 <= delay.after(900.0) <= 1.0
-    for expected in (5.0, 10.0, 10.0, 10.0):
-        assert expected <= delay.after(0.0) <= expected * 1.25
-    assert 0.5 <= delay.after(30.0) <= 1.0
-    assert 5.0 <= delay.after(1.0) <= 6.25
 
 
 class EndedAssistant:
