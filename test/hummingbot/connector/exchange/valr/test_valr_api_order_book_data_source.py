@@ -479,6 +479,18 @@ async def test_dropped_socket_is_replaced_and_the_book_is_right_again(caplog: py
         assert len(texts(caplog, "The market data socket is down")) == 1
 
 
+async def test_while_nobody_answers_attempts_go_on_and_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        throttler = place.source._connections._api_factory.throttler
+        await place.server.refuse_connections()
+        await until(lambda: throttler.used(CONSTANTS.SOCKET_CONNECT_LIMIT_ID) >= 6)
+        assert len(texts(caplog, "The market data socket is down")) == 2
+        assert len(texts(caplog, "Cannot connect to host")) == 1
+        await place.server.accept_connections()
+        await place.equals("BTC-ZAR")
+
+
 async def test_book_is_emptied_while_the_exchange_is_away(caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
