@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,14 @@ def main(
         typer.Option(help="A fault to inject, as kind:option=value,option=value (lists as 1/3). Can be repeated."),
     ] = None,
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every kind of fault and exit.")] = False,
+    allowed_ip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The only address (or network, as 10.0.0.0/8) from which the demo key may be used; from others it is"
+            " refused, as VALR does with a key bound to an IP address.",
+        ),
+    ] = None,
     market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
     state: Annotated[
         Path | None, typer.Option(help="File the exchange is kept in: a new start goes on where the last one ended.")
@@ -47,11 +56,23 @@ def main(
         return
     try:
         plan = tuple(load_faults(faults) if faults is not None else []) + tuple(map(parse_fault, fault or []))
+        network = None if allowed_ip is None else ip_network(allowed_ip, strict=False)
     except FaultError as error:
         typer.echo(f"Cannot use the faults: {error}", err=True)
         raise typer.Exit(1) from None
+    except ValueError as error:
+        typer.echo(f"Cannot use --allowed-ip: {error}", err=True)
+        raise typer.Exit(1) from None
     config = LoopbackConfig(
-        host=host, port=port, seed=seed, pairs=pairs, market=market, market_pace=pace, faults=plan, state=state
+        host=host,
+        port=port,
+        seed=seed,
+        pairs=pairs,
+        market=market,
+        market_pace=pace,
+        faults=plan,
+        state=state,
+        allowed_ip=network,
     )
     try:
         asyncio.run(_serve(config))
