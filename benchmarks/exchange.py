@@ -36,7 +36,7 @@ class BenchExchange:
 
     url: str
     keys: dict[str, Key]
-    process: asyncio.subprocess.Process = field(repr=False)
+    process: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     @property
     def websocket_url(self) -> str:
@@ -52,6 +52,7 @@ class BenchExchange:
         return await self._tell("accept")
 
     async def _tell(self, word: str) -> float:
+        assert self.process is not None
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(word.encode() + b"\n")

@@ -1,0 +1,229 @@
+"""The first order after 60 s without one, over TLS, beside an order on a warm connection.
+
+What counts is the time from ``buy()`` to the created event. A strategy places several orders at once, so six at once
+are measured beside a single one: until the last of them is created. The clients live in a process of their own, which
+trusts the exchange's certificate: ``python -m benchmarks.keep_alive`` with a :class:`Task` as JSON.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import gc
+import json
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import hummingbot
+from benchmarks.bot import BenchBot, until
+from benchmarks.exchange import BenchExchange, Key, running_exchange
+from benchmarks.figures import Plan, Progress, Result, Spread, Target, paired
+from benchmarks.floor import FloorClient
+from benchmarks.stock import StockExchange
+from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+
+SIDES = {"floor": None, "ours": ValrExchange, "ours over REST": ValrExchange, "stock": StockExchange}
+ORDERS = (1, 6)
+LOWEST = 1_000_000
+
+Trade = Callable[[], Awaitable[float]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the measuring process does, ``runs`` times: warm orders, ``idle`` seconds of nothing, and the first again.
+
+    :param orders: how many are placed at once
+    :param warm_rounds: how often they are placed before each idle time
+    :param keys: key and secret of each side's account
+    """
+
+    url: str
+    keys: dict[str, tuple[str, str]]
+    orders: int
+    idle: float
+    runs: int
+    warm_rounds: int
+
+
+def write_certificate(path: Path) -> None:
+    """Write a certificate for ``localhost`` and its key, good for a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+
+
+# --- The measuring process --------------------------------------------------------------------------------------------
+def bot_trade(bot: BenchBot, orders: int) -> Trade:
+    """Let a connector place orders, wait until all are created, and cancel them."""
+
+    async def trade() -> float:
+        started = time.perf_counter()
+        placed = [bot.buy(Decimal(LOWEST + number)) for number in range(orders)]
+        created = bot.told["created"]
+        await until(lambda: all(each in created for each in placed))
+        for each in placed:
+            bot.cancel(each)
+        await until(lambda: all(each in bot.told["cancelled"] for each in placed))
+        return max(created[each] for each in placed) - started
+
+    return trade
+
+
+def floor_trade(floor: FloorClient, orders: int) -> Trade:
+    """The same with the leanest client."""
+    created: dict[str, float] = {}
+    numbers = iter(range(10**9))
+
+    def note(frame: dict[str, Any]) -> None:
+        data = frame.get("data")
+        if frame["type"] == "ORDER_PROCESSED" and data["success"]:
+            created.setdefault(data["customerOrderId"], time.perf_counter())
+
+    floor.on_frame = note
+
+    async def trade() -> float:
+        placed = [f"floor{next(numbers):08d}" for _ in range(orders)]
+        started = time.perf_counter()
+        for number, each in enumerate(placed):
+            await floor.place(each, str(LOWEST + number))
+        await until(lambda: all(each in created for each in placed))
+        for each in placed:
+            await floor.cancel(each)
+        return max(created[each] for each in placed) - started
+
+    return trade
+
+
+@contextlib.asynccontextmanager
+async def connected(task: Task) -> AsyncIterator[dict[str, Trade]]:
+    """Connect every side."""
+    exchange = BenchExchange(task.url, {name: Key(*key) for name, key in task.keys.items()})
+    async with contextlib.AsyncExitStack() as stack:
+        trades: dict[str, Trade] = {}
+        for name, kind in SIDES.items():
+            if kind is None:
+                floor = await stack.enter_async_context(FloorClient(exchange, name))
+                trades[name] = floor_trade(floor, task.orders)
+            else:
+                entry = "rest" if name == "ours over REST" else "websocket"
+                bot = BenchBot(exchange, name, kind, valr_order_entry=entry)
+                await stack.enter_async_context(bot.running())
+                await until(lambda bot=bot: bot.connector.status_dict["user_stream_initialized"])
+                trades[name] = bot_trade(bot, task.orders)
+        yield trades
+
+
+async def work(task: Task) -> dict[str, list[tuple[float, float]]]:
+    """Return of each side the seconds of a warm order and of the first one, run by run."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in SIDES}
+    async with connected(task) as trades:
+        names = list(trades)
+        for _ in range(task.runs):
+            warm: dict[str, list[float]] = {name: [] for name in names}
+            for _ in range(task.warm_rounds):
+                for name in names:
+                    warm[name].append(await trades[name]())
+                    await asyncio.sleep(0.02)
+            gc.collect()
+            await asyncio.sleep(task.idle)
+            # None of them is always the first to wake the processor up.
+            names = names[1:] + names[:1]
+            for name in names:
+                found[name].append((statistics.median(warm[name]), await trades[name]()))
+                await asyncio.sleep(0.02)
+    return found
+
+
+def main() -> None:
+    """Do the task given as JSON, and print what was found."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        hummingbot.set_data_path(folder)
+        sys.stdout.write(json.dumps(asyncio.run(work(Task(**json.loads(sys.argv[1]))))))
+
+
+# --- The measure ------------------------------------------------------------------------------------------------------
+async def run(certificate: Path, task: Task) -> dict[str, Any]:
+    """Let a process of its own do the task."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.keep_alive", json.dumps(asdict(task))),
+        env={**os.environ, "SSL_CERT_FILE": str(certificate)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the measuring process ended with {process.returncode}")
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+async def measure(plan: Plan, say: Progress) -> list[Result]:
+    """Measure a single order and six at once, in two processes whose turns do not coincide."""
+    idle, orders = plan.size(60.0, 1.0), plan.size(ORDERS, (1,))
+    accounts = [f"{name} {count}" for name in SIDES for count in orders]
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = Path(folder) / "localhost.pem"
+        write_certificate(certificate)
+        async with running_exchange(*accounts, certificate=certificate, socket_idle_seconds=3600) as exchange:
+            say(f"{plan.runs} runs with {idle:g} s without an order each")
+
+            async def later(number: int, count: int) -> dict[str, Any]:
+                await asyncio.sleep(number * idle / len(orders))
+                keys = {name: exchange.keys[f"{name} {count}"] for name in SIDES}
+                pairs = {name: (key.key, key.secret) for name, key in keys.items()}
+                return await run(certificate, Task(exchange.url, pairs, count, idle, plan.runs, plan.size(20, 5)))
+
+            found = await asyncio.gather(*(later(number, count) for number, count in enumerate(orders)))
+    return [_result(count, idle, each) for count, each in zip(orders, found, strict=True)]
+
+
+def _result(orders: int, idle: float, found: dict[str, list[tuple[float, float]]]) -> Result:
+    figures = {}
+    for name, runs in found.items():
+        figures[f"{name}, warm"] = Spread.of([warm * 1e3 for warm, _ in runs])
+        figures[f"{name}, first"] = Spread.of([first * 1e3 for _, first in runs])
+    ratios = {name: paired(figures[f"{name}, first"], figures[f"{name}, warm"]).median for name in found}
+    return Result(
+        "keep-alive",
+        f"first after {idle:g} s without, TLS, {'an order' if orders == 1 else f'{orders} orders at once'}",
+        "ms",
+        figures,
+        (
+            Target("first <= 1.2 x warm", ratios["ours"], 1.2, guard=8),
+            Target("over REST: first <= 1.2 x warm", ratios["ours over REST"], 1.2, guard=8),
+        ),
+        [f"first / warm of the floor: {ratios['floor']:.2f}, of stock: {ratios['stock']:.2f}"],
+    )
+
+
+if __name__ == "__main__":
+    main()
