@@ -58,7 +58,7 @@ PythonOption = Annotated[
     ),
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Also give up a copy that was changed, made by hand, or is newer than this.")
+    bool, typer.Option("--force", help="Even if the copy there was changed, was made by hand, or is newer than this.")
 ]
 
 
@@ -155,7 +155,7 @@ def hbot(context: typer.Context) -> None:
 
 @app.command()
 def client() -> None:
-    """Start Hummingbot's interactive client with this directory as its workspace."""
+    """Start Hummingbot's interactive client with this directory as its workspace (asks for the password)."""
     client_program.main()
 
 

@@ -24,6 +24,11 @@ from hummingbot_valr.workspace import WorkspaceError, create_folders, use_worksp
 
 _ENGINE_MODULE = "hummingbot.cli.engine"
 _ASKING = {"-h", "--help", "--version"}
+_HELP = "Run, control and watch a Hummingbot bot; its files are in this directory, which can have one bot."
+_FIRST_STEPS = (
+    "A first bot: 'connect valr' (to practise: valr_loopback), 'create pure_market_making', 'start', 'status', 'stop'."
+    " Each has a --help of its own. 'hummingbot-valr doctor' says what is wrong with Hummingbot, keys and connection."
+)
 _LISTING = {"--fields", "--all"}
 
 
@@ -43,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         if not is_question and arguments[0] == "history":
             _load_settings()
+    app.info.help, app.info.epilog = _HELP, _FIRST_STEPS
     start_engine_in(workspace, start)
     show_waiting(start, "Starting the bot (see `hbot logs` for what it does)")
     show_waiting(stop, "Stopping the bot: it cancels its orders first")

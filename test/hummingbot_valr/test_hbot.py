@@ -114,6 +114,7 @@ def test_a_question_leaves_no_folders(tmp_path: Path, environment: Environment) 
     workspace = Workspace(tmp_path / "empty", environment)
     shown = workspace.hbot("--help")
     assert "Usage: hbot" in shown
+    assert "A first bot:" in shown
     assert "connect" in shown
     assert list(workspace.path.iterdir()) == []
 
