@@ -194,6 +194,7 @@ def test_the_commands_work_in_their_order(reader: Reader) -> None:
     done: set[str] = set()
     for page in pages():
         texts = list(filter(is_run, (plain(command.text) for command in commands(page))))
+        reader.directory = reader.workspace
         # What a page before has shown is not done again.
         for text in [text for text in texts if text not in done]:
             reader.type(on_loopback(text))
