@@ -20,6 +20,9 @@ RELEASE ?= 20260729
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
+# Tests start Hummingbot a hundred times, which takes three times as long where Python may not keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install check unit coverage test faults books simulate mutants evidence bench bench-books profile clients strategies test-older demo lock clean
 
 help:
