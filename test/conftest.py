@@ -25,6 +25,8 @@ _WHOLE_BOTS = ("test_demo.py", "test_hbot.py", "test_kill.py", "test_fault_runs.
 """Tests that run whole bots, some against the clock: one after the other, or they would take each other's time."""
 
 
+# First of all: with `loadgroup` xdist reads the groups when its own turn has come.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have one worker run all whole bots (with `--dist loadgroup`)."""
     for item in items:
@@ -40,3 +42,13 @@ def offline_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     ignored = ("HBOT_PASSWORD", "CONFIG_PASSWORD", "PYTHONPATH")
     environment = {name: value for name, value in os.environ.items() if name not in ignored}
     return environment | {"PYTHONPATH": str(folder)}
+
+
+@pytest.fixture
+def unmeasured_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that a test starts run without coverage, with which they take twice their time.
+
+    What a test runs in its own process goes without by the mark `no_cover`. Both are for tests that go many times
+    through code which other tests go through once.
+    """
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
