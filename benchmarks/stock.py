@@ -54,9 +54,9 @@ class StockExchange(ValrExchange):
         assert isinstance(stock_throttler, AsyncThrottler)
         self._throttler = stock_throttler
         self._order_entry._throttler = stock_throttler
-        factory = WebAssistantsFactory(
-            throttler=stock_throttler, auth=self._auth, connections_factory=ConnectionsFactory()
-        )
+        # One for the whole process: here each stock connector stands for a process of its own.
+        connections = object.__new__(ConnectionsFactory)
+        factory = WebAssistantsFactory(throttler=stock_throttler, auth=self._auth, connections_factory=connections)
         self._rest._factory = factory
         return factory
 
