@@ -1,4 +1,4 @@
-"""What the rate limits cost: one call's turn, by how many calls are logged; and who waits for whom when they are reached.
+"""What the rate limits cost: one call's turn, by how many calls are logged; and who goes first when they are reached.
 
 Stock is Hummingbot's own throttler under the same limits, a hundred times VALR's: nobody has to wait for the first.
 """
