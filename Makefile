@@ -99,7 +99,7 @@ profile: install
 	$(PYTHON) -m benchmarks.profile $(if $(SHORT),--short)
 
 bench-books: install
-	$(PYTHON) benchmarks/market_data.py --json build/market_data.json
+	$(PYTHON) -m benchmarks.market_data --json build/market_data.json
 
 demo: install
 	DEMO_SECONDS=$(DEMO_SECONDS) $(PYTHON) -m hummingbot_valr.demo

@@ -80,7 +80,8 @@ async def window(watch: Watch, server: MarketServer, seconds: float, rate: float
     before = watch.begin()
     cpu, started = time.process_time(), time.monotonic()
     sent = await server.play(seconds, rate)
-    await until(lambda: watch.is_done(before + len(sent.symbols)))
+    last = before + len(sent.symbols)
+    await until(lambda: watch.is_done(last))
     share = (time.process_time() - cpu) / (time.monotonic() - started) * 100
     ages = watch.ages(before, sent)
     watch.begin()
