@@ -25,7 +25,6 @@ DEPTH = 100
 CHANGES = 2
 LIVE = (2, 20, 50, 200, 500)
 RATE = 100.0
-SETTLED = 0.5
 FLAT = 1.5
 
 
@@ -67,10 +66,14 @@ async def measure_messages(plan: Plan, say: Progress) -> Result:
 
 # --- Orders -----------------------------------------------------------------------------------------------------------
 class Turnover:
-    """Keeps a number of orders live, and replaces the oldest by new ones."""
+    """Keeps a number of orders live, and replaces the oldest by new ones.
 
-    def __init__(self, side: Side) -> None:
+    :param settled: seconds after which everything that was to come has come
+    """
+
+    def __init__(self, side: Side, settled: float) -> None:
         self._side = side
+        self._settled = settled
         self._live: deque[str] = deque()
         self._count = 0
 
@@ -86,19 +89,19 @@ class Turnover:
             else:
                 await self._side.cancel(self._live.popleft())
             await asyncio.sleep(1 / RATE)
-        await asyncio.sleep(2 * SETTLED)
+        await asyncio.sleep(2 * self._settled)
 
     async def cost(self, count: int) -> float:
         """Return the microseconds of processor time that one of ``count`` orders takes, placed and cancelled."""
         began, used = time.perf_counter(), time.process_time()
-        await asyncio.sleep(2 * SETTLED)
+        await asyncio.sleep(2 * self._settled)
         idle = (time.process_time() - used) / (time.perf_counter() - began)
         began, used = time.perf_counter(), time.process_time()
         for number in range(1, count + 1):
             await self._place()
             await self._side.cancel(self._live.popleft())
             await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
-        await asyncio.sleep(SETTLED)
+        await asyncio.sleep(self._settled)
         return (time.process_time() - used - idle * (time.perf_counter() - began)) / count * 1e6
 
 
@@ -112,7 +115,8 @@ async def measure_orders(plan: Plan, say: Progress) -> Result:
         BenchBot(exchange, "ours").running() as ours,
     ):
         await until(lambda: ours.connector.status_dict["user_stream_initialized"])
-        turnovers = {"ours": Turnover(bot_side("ours", ours)), "floor": Turnover(floor_side(floor))}
+        sides = {"ours": bot_side("ours", ours), "floor": floor_side(floor)}
+        turnovers = {name: Turnover(side, plan.size(0.5, 0.1)) for name, side in sides.items()}
         for run in range(plan.runs):
             for live in counts if run % 2 == 0 else reversed(counts):
                 say(f"{live} live orders, run {run + 1} of {plan.runs}")

@@ -217,7 +217,7 @@ async def run(certificate: Path, task: Task) -> dict[str, list[Found]]:
 
 async def measure(plan: Plan, say: Progress) -> list[Result]:
     """Measure a single order and six at once, in two processes whose turns do not coincide."""
-    idle, orders, clients = plan.size(60.0, 1.0), plan.size(ORDERS, (1,)), range(plan.size(3, 1))
+    idle, orders, clients = plan.size(60.0, 0.5), plan.size(ORDERS, (1,)), range(plan.size(3, 1))
     accounts = [f"{name} {count} {client}" for name in SIDES for count in orders for client in clients]
     with tempfile.TemporaryDirectory() as folder:
         certificate = Path(folder) / "localhost.pem"

@@ -143,7 +143,7 @@ async def trade(seconds: float) -> tuple[RefreshedExchange, LiveCount, BenchBot,
 
 async def measure(plan: Plan, say: Progress) -> list[Result]:
     """Trade once, for ten minutes."""
-    seconds = plan.size(600.0, 5.0)
+    seconds = plan.size(600.0, 3.0)
     say(f"one run of {seconds:g} s")
     connector, live, bot, share = await trade(seconds)
     late = connector.lateness()
