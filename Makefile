@@ -53,7 +53,7 @@ check: install
 
 unit: install
 	$(PYTHON) -m coverage erase
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(PYTHON) -m pytest -n $(WORKERS) --cov --cov-report=
 
 coverage:
 	$(PYTHON) -m coverage report --fail-under=95
