@@ -8,12 +8,13 @@ to the account counts what is live, by the exchange's events alone.
 
 import asyncio
 import time
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from benchmarks.bot import BenchBot, until
 from benchmarks.exchange import PAIR, SYMBOL, running_exchange
-from benchmarks.figures import Plan, Progress, Result, Spread, Target
+from benchmarks.figures import Plan, Progress, Result, Spread, Target, percentile
 from benchmarks.floor import FloorClient
 from hummingbot.client.settings import AllConnectorSettings  # noqa: F401 - before the strategies, which need it loaded
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
@@ -26,6 +27,7 @@ TICK = 0.1
 REFRESH = 0.2
 LEVELS = 3
 WANTED = 2 * LEVELS
+WATCH = 0.005
 ENDED = ("Filled", "Cancelled", "Failed")
 
 
@@ -35,6 +37,7 @@ class RefreshedExchange(ValrExchange):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.ticks: list[float] = []
         self.placed_at: list[int] = []
+        self.cancelled: dict[str, float] = {}
         super().__init__(*arguments, **options)
 
     def tick(self, timestamp: float) -> None:
@@ -51,6 +54,11 @@ class RefreshedExchange(ValrExchange):
             self.placed_at.append(tick)
         return super().buy(trading_pair, amount, order_type, price, **options)
 
+    def cancel(self, trading_pair: str, client_order_id: str) -> Any:
+        """Note when."""
+        self.cancelled.setdefault(client_order_id, time.perf_counter())
+        return super().cancel(trading_pair, client_order_id)
+
     def lateness(self) -> list[int]:
         """Return by how many ticks each refresh was late; the next one after a fill may be early."""
         return [
@@ -61,6 +69,20 @@ class RefreshedExchange(ValrExchange):
         """Return the tick after the first one at which orders placed at a tick are old enough."""
         old = self.ticks[placed] + REFRESH
         return next(number for number in range(placed + 1, len(self.ticks)) if self.ticks[number] >= old) + 1
+
+
+class StandstillWatch:
+    """For how long nothing ran on the event loop at most: whoever loads the machine takes the processor away."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(WATCH)
+            self.longest = max(self.longest, time.perf_counter() - began - WATCH)
 
 
 class LiveCount:
@@ -113,11 +135,27 @@ def make_strategy(connector: ValrExchange) -> PureMarketMakingStrategy:
     return strategy
 
 
-async def trade(seconds: float) -> tuple[RefreshedExchange, LiveCount, BenchBot, float]:
-    """Trade for a while; return what was seen, and the share of one processor that it took."""
+@dataclass
+class Seen:
+    """What was seen of one run; ``processor`` is the share of one that it took, ``standstill`` in seconds."""
+
+    connector: RefreshedExchange
+    live: LiveCount
+    told: dict[str, dict[str, float]]
+    processor: float
+    standstill: float
+
+    def proof_times(self) -> list[float]:
+        """Return the seconds from each of the strategy's cancels to the event that tells of its proof."""
+        told = self.told["cancelled"]
+        return [told[order] - moment for order, moment in self.connector.cancelled.items() if order in told]
+
+
+async def trade(seconds: float) -> Seen:
+    """Trade for a while."""
     config = {"market": True, "market_pairs": (SYMBOL,), "history_minutes": 0, "rate_limits": True}
     async with running_exchange("ours", **config) as exchange, FloorClient(exchange, "ours") as observer:
-        live = LiveCount(WANTED)
+        live, standstill = LiveCount(WANTED), StandstillWatch()
         observer.on_frame = live.take
         bot = BenchBot(exchange, "ours", RefreshedExchange, rate_limits_share_pct=Decimal(100))
         connector = bot.connector
@@ -130,52 +168,59 @@ async def trade(seconds: float) -> tuple[RefreshedExchange, LiveCount, BenchBot,
             strategy = make_strategy(connector)
             clock.add_iterator(strategy)
             await until(lambda: connector.placed_at)
+            watch = asyncio.create_task(standstill.run())
             began, used = time.perf_counter(), time.process_time()
             await asyncio.sleep(seconds)
             share = (time.process_time() - used) / (time.perf_counter() - began)
+            watch.cancel()
             clock.remove_iterator(strategy)
             await connector.cancel_all(10)
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(task, watch, return_exceptions=True)
         await connector.stop_network()
-    return connector, live, bot, share
+    return Seen(connector, live, bot.told, share, standstill.longest)
 
 
 async def measure(plan: Plan, say: Progress) -> list[Result]:
     """Trade once, for ten minutes."""
     seconds = plan.size(600.0, 3.0)
     say(f"one run of {seconds:g} s")
-    connector, live, bot, share = await trade(seconds)
-    late = connector.lateness()
+    return [_result(seconds, await trade(seconds))]
+
+
+def _result(seconds: float, seen: Seen) -> Result:
+    connector, live, told = seen.connector, seen.live, seen.told
+    late, proofs = connector.lateness(), seen.proof_times()
     missed = sum(each > 0 for each in late)
-    ticks = round((connector.ticks[-1] - connector.ticks[0]) / TICK) + 1
+    span = connector.ticks[-1] - connector.ticks[0]
+    ticks = round(span / TICK) + 1
     refusals = connector.metrics.counters()["rate_limit_refusals"]
-    created, filled, failed = (len(bot.told[what]) for what in ("created", "filled", "failed"))
     figures = {
         "refreshes": len(late),
         "late refreshes": missed,
         "ticks late at most": max(late, default=0),
-        "orders created": created,
-        "orders with fills": filled,
-        "orders failed": failed,
+        "orders created": len(told["created"]),
+        "orders with fills": len(told["filled"]),
+        "orders failed": len(told["failed"]),
         "most live": live.most,
         "refused for rate": refusals,
     }
-    return [
-        Result(
-            "pmm",
-            f"{LEVELS} levels a side, refresh {REFRESH} s, ticks of {TICK} s, {seconds:g} s, one run",
-            "",
-            {name: Spread.of([float(value)]) for name, value in figures.items()},
-            (
-                Target("no missed refresh", missed, 0, guard=len(late) / 2),
-                Target(f"above {WANTED} live <= {2 * REFRESH} s", live.longest_above, 2 * REFRESH, guard=2.0),
-                Target("nothing refused for rate", refusals, 0, guard=0),
-            ),
-            [
-                f"one refresh every {(connector.ticks[-1] - connector.ticks[0]) / len(late):.2f} s",
-                f"{ticks - len(connector.ticks)} of {ticks} ticks were left out by Hummingbot's clock",
-                f"{share:.0%} of one processor",
-            ],
-        )
-    ]
+    return Result(
+        "pmm",
+        f"{LEVELS} levels a side, refresh {REFRESH} s, ticks of {TICK} s, {seconds:g} s, one run",
+        "",
+        {name: Spread.of([float(value)]) for name, value in figures.items()},
+        (
+            Target("no missed refresh", missed, 0, guard=len(late) / 2),
+            Target(f"above {WANTED} live <= {2 * REFRESH} s", live.longest_above, 2 * REFRESH, guard=2.0),
+            Target("nothing refused for rate", refusals, 0, guard=0),
+        ),
+        [
+            f"one refresh every {span / len(late):.2f} s",
+            "cancel to proof: "
+            + ", ".join(f"p{rank:g} {percentile(proofs, rank) * 1e3:.1f} ms" for rank in (50, 99, 99.9)),
+            f"{ticks - len(connector.ticks)} of {ticks} ticks were left out by Hummingbot's clock",
+            f"the event loop stood still for {seen.standstill * 1e3:.0f} ms at most",
+            f"{seen.processor:.0%} of one processor",
+        ],
+    )
