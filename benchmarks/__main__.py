@@ -95,7 +95,7 @@ def main(
     plan = Plan(runs=runs, short=short)
     with tempfile.TemporaryDirectory() as folder:
         # The order journal of a benchmark that was interrupted is nobody's business.
-        hummingbot.set_data_path(folder)
+        hummingbot.set_data_path(folder)  # type: ignore[attr-defined]
         results = asyncio.run(measure_all(names, plan, console))
     print_table(console, results)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,8 @@ def floor_trade(floor: FloorClient, orders: int) -> Trade:
     numbers = iter(range(10**9))
 
     def note(frame: dict[str, Any]) -> None:
-        data = frame.get("data")
-        if frame["type"] == "ORDER_PROCESSED" and data["success"]:
-            created.setdefault(data["customerOrderId"], time.perf_counter())
+        if frame["type"] == "ORDER_PROCESSED" and frame["data"]["success"]:
+            created.setdefault(frame["data"]["customerOrderId"], time.perf_counter())
 
     floor.on_frame = note
 
@@ -124,6 +124,11 @@ def floor_trade(floor: FloorClient, orders: int) -> Trade:
         return max(created[each] for each in placed) - started
 
     return trade
+
+
+def has_stream(bot: BenchBot) -> bool:
+    """Whether the account socket is at work."""
+    return bool(bot.connector.status_dict["user_stream_initialized"])
 
 
 @contextlib.asynccontextmanager
@@ -141,7 +146,7 @@ async def connected(task: Task) -> AsyncIterator[dict[str, list[Trade]]]:
                     entry = "rest" if name == "ours over REST" else "websocket"
                     bot = BenchBot(exchange, name, kind, valr_order_entry=entry)
                     await stack.enter_async_context(bot.running())
-                    await until(lambda bot=bot: bot.connector.status_dict["user_stream_initialized"])
+                    await until(partial(has_stream, bot))
                     trades[name].append(bot_trade(bot, task.orders))
         yield trades
 
@@ -196,7 +201,7 @@ def main() -> None:
     """Do the task given as JSON, and print what was found."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        hummingbot.set_data_path(folder)
+        hummingbot.set_data_path(folder)  # type: ignore[attr-defined]
         sys.stdout.write(json.dumps(asyncio.run(work(Task(**json.loads(sys.argv[1]))))))
 
 

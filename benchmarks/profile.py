@@ -73,7 +73,7 @@ def main(
     """Sample the connector's hot paths and write what took how long as a page that needs nothing else."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        hummingbot.set_data_path(folder)
+        hummingbot.set_data_path(folder)  # type: ignore[attr-defined]
         profiler = asyncio.run(profile(short))
     html.parent.mkdir(parents=True, exist_ok=True)
     html.write_text(profiler.output(HTMLRenderer()))

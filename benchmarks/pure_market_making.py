@@ -153,7 +153,7 @@ class Seen:
 
 async def trade(seconds: float) -> Seen:
     """Trade for a while."""
-    config = {"market": True, "market_pairs": (SYMBOL,), "history_minutes": 0, "rate_limits": True}
+    config: dict[str, Any] = {"market": True, "market_pairs": (SYMBOL,), "history_minutes": 0, "rate_limits": True}
     async with running_exchange("ours", **config) as exchange, FloorClient(exchange, "ours") as observer:
         live, standstill = LiveCount(WANTED), StandstillWatch()
         observer.on_frame = live.take
