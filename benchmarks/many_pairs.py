@@ -29,10 +29,14 @@ MEGABYTE = 1e6
 
 
 class Window(NamedTuple):
-    """What a window of time showed: a share of a core in percent, ages in ms, MB of memory and objects after it."""
+    """What a window of time showed: a share of a core in percent, ages in ms, MB of memory and objects after it.
+
+    Nothing that grows is kept, since memory is measured.
+    """
 
     share: float
-    ages: list[float]
+    age_p50: float
+    age_p99: float
     memory: float
     objects: int
 
@@ -84,10 +88,11 @@ async def window(watch: Watch, server: MarketServer, seconds: float, rate: float
     await until(lambda: watch.is_done(last))
     share = (time.process_time() - cpu) / (time.monotonic() - started) * 100
     ages = watch.ages(before, sent)
+    p50, p99 = percentile(ages, 50), percentile(ages, 99)
     watch.begin()
-    del sent
+    del sent, ages
     gc.collect()
-    return Window(share, ages, resident_memory(), len(gc.get_objects()))
+    return Window(share, p50, p99, resident_memory(), len(gc.get_objects()))
 
 
 def resident_memory() -> float:
@@ -121,7 +126,7 @@ def _results(pairs: int, windows: list[Window]) -> list[Result]:
     measure_name = f"{pairs} pairs"
     case = f"{UPDATES_PER_PAIR:g} updates a second each"
     share = _spread(each.share for each in windows)
-    ages = {f"p{rank}": _spread(percentile(each.ages, rank) for each in windows) for rank in (50, 99)}
+    ages = {"p50": _spread(each.age_p50 for each in windows), "p99": _spread(each.age_p99 for each in windows)}
     settled = windows[len(windows) // 5]
     last = windows[-1]
     return [
