@@ -13,13 +13,17 @@ SEEDS ?= 200
 FIRST ?= 1
 MINUTES ?= 10
 SECONDS ?= 60
+RUNS ?= 5
 RELEASE ?= 20260729
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
 PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
-.PHONY: help install check unit coverage test faults books simulate mutants evidence bench-books clients strategies test-older demo lock clean
+# Tests start Hummingbot a hundred times, which takes three times as long where Python may not keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install check unit coverage test faults books simulate mutants evidence bench bench-books profile clients strategies test-older demo lock clean
 
 help:
 	@echo 'make install   .venv with Hummingbot, this connector, the loopback exchange and .venv/bin/hbot'
@@ -33,6 +37,8 @@ help:
 	@echo 'make strategies  every kind of strategy, SECONDS=$(SECONDS) each, on the loopback exchange'
 	@echo 'make test-older  the tests on Hummingbot $(RELEASE), built beside .venv; ONLY="files" for some'
 	@echo 'make evidence  EXAMPLES=$(EXAMPLES) order histories with their evidence in any order'
+	@echo 'make bench     every measure of speed, ours beside what else there is; ONLY=names for some, RUNS=$(RUNS), SHORT=1'
+	@echo 'make profile   where the time of the hot paths goes, as a flame graph: build/profile.html; SHORT=1'
 	@echo 'make bench-books  the market data way replayed: what a frame costs, and whether 205 pairs are held'
 	@echo 'make lock      recompile the locks (UPGRADE=1 takes newer versions)'
 	@echo 'make clean     remove .venv and everything built'
@@ -47,7 +53,7 @@ check: install
 
 unit: install
 	$(PYTHON) -m coverage erase
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(PYTHON) -m pytest -n $(WORKERS) --cov --cov-report=
 
 coverage:
 	$(PYTHON) -m coverage report --fail-under=95
@@ -86,8 +92,14 @@ test-older: install
 evidence: install
 	EVIDENCE_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest -n $(WORKERS) -q test/hummingbot/connector/exchange/valr/test_evidence_in_any_order.py
 
+bench: install
+	$(PYTHON) -m benchmarks --runs $(RUNS) $(if $(SHORT),--short) $(if $(ONLY),--only "$(ONLY)")
+
+profile: install
+	$(PYTHON) -m benchmarks.profile $(if $(SHORT),--short)
+
 bench-books: install
-	$(PYTHON) benchmarks/market_data.py --json build/market_data.json
+	$(PYTHON) -m benchmarks.market_data --json build/market_data.json
 
 demo: install
 	DEMO_SECONDS=$(DEMO_SECONDS) $(PYTHON) -m hummingbot_valr.demo

@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+import hummingbot
 from benchmarks.figures import Plan, Result, Verdict
 
 MEASURES = {
@@ -37,7 +39,9 @@ MEASURES = {
 
 def print_table(console: Console, results: list[Result]) -> None:
     """Print each result with its figures, then its targets with their verdicts."""
-    table = Table(title="Figures: median [least-most] of the runs. Targets: by the median.", title_justify="left")
+    table = Table(
+        title=escape("Figures: median [least-most] of the runs. Targets: by the median."), title_justify="left"
+    )
     for column in ("measure", "case", "figures", "target", "found", "verdict"):
         table.add_column(column)
     for result in results:
@@ -89,7 +93,10 @@ def main(
     logging.disable(logging.WARNING)
     console = Console(width=None if sys.stdout.isatty() else 170)
     plan = Plan(runs=runs, short=short)
-    results = asyncio.run(measure_all(names, plan, console))
+    with tempfile.TemporaryDirectory() as folder:
+        # The order journal of a benchmark that was interrupted is nobody's business.
+        hummingbot.set_data_path(folder)  # type: ignore[attr-defined]
+        results = asyncio.run(measure_all(names, plan, console))
     print_table(console, results)
     out.parent.mkdir(parents=True, exist_ok=True)
     content = {"machine": machine(), "runs": runs, "short": short, "results": [each.as_json() for each in results]}

@@ -1,4 +1,4 @@
-"""How much market data the connector can take: ``python benchmarks/market_data.py [--quick] [--json FILE]``.
+"""How much market data the connector can take: ``python -m benchmarks.market_data [--quick] [--json FILE]``.
 
 A recorded market (an encoder of the benchmark's own, one trade for 20 book updates, one to four changes an update) is
 replayed through the product's socket connection, data source and books into Hummingbot's order book tracker. The costs
@@ -6,7 +6,7 @@ are processor time, since one thread does it all; each is the median of several 
 variant beside them, with the least and the most in brackets. At the end of each replay Hummingbot's books must be the
 exchange's. "Checksum off" exists here only: the benchmark puts an empty function in the place of the verification.
 
-The target: 205 pairs with 20 updates a second each, on one core.
+The target: 205 pairs with 20 updates a second each, on one core; :mod:`benchmarks.many_pairs` shows it over a socket.
 """
 
 import argparse
@@ -23,15 +23,15 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from market_frames import BOOK_FRAMES_PER_TRADE, Recording, record
-from market_replay import memory_replay, socket_replay
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.market_frames import BOOK_FRAMES_PER_TRADE, Recording, record
+from benchmarks.market_load import MOST_PAIRS, UPDATES_PER_PAIR
+from benchmarks.market_replay import memory_replay
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed, FullBook, L1Book
 from hummingbot.connector.exchange.valr.valr_web_utils import frame_decoder
 
-UPDATES_PER_PAIR = 20.0
 FEEDS = (BookFeed.L1, BookFeed.FULL, BookFeed.AGGREGATED)
 AGGREGATED_DEPTHS = (25, 40)
 
@@ -40,12 +40,11 @@ AGGREGATED_DEPTHS = (25, 40)
 class Plan:
     """What to measure."""
 
-    pairs: tuple[int, ...] = (1, 20, 205)
+    pairs: tuple[int, ...] = (1, 20, MOST_PAIRS)
     depths: tuple[int, ...] = (25, 100, 500, 1500)
     usual_depth: int = 100
     runs: int = 5
     frames: int = 4000
-    paced_seconds: float = 5.0
 
     @property
     def most_pairs(self) -> int:
@@ -63,7 +62,7 @@ class Plan:
         return self.update_rate * (1 + 1 / BOOK_FRAMES_PER_TRADE)
 
 
-QUICK = Plan(pairs=(1, 5), depths=(25, 60), usual_depth=25, runs=2, frames=150, paced_seconds=0.5)
+QUICK = Plan(pairs=(1, 5), depths=(25, 60), usual_depth=25, runs=2, frames=150)
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,11 @@ async def whole_way(plan: Plan, feed: str, pairs: int, depth: int) -> dict[str, 
     runs: dict[bool, list[float]] = {True: [], False: []}
     async with memory_replay(recording, feed) as checked, memory_replay(recording, feed) as unchecked:
         for batch in recording.batches:
-            runs[True].append(await checked.cpu_seconds(batch) / len(batch) * 1e6)
+            runs[True].append(await checked.apply(batch) / len(batch) * 1e6)
             if feed != BookFeed.AGGREGATED:
                 with _checksum_off():
-                    runs[False].append(await unchecked.cpu_seconds(batch) / len(batch) * 1e6)
-        checked.market.check(recording)
+                    runs[False].append(await unchecked.apply(batch) / len(batch) * 1e6)
+        checked.check(recording)
     cost = Cost.of(runs[True][1:])
     without = Cost.of(runs[False][1:]) if runs[False] else None
     return {
@@ -162,7 +161,7 @@ async def stages(plan: Plan, feed: str) -> dict[str, Any]:
             runs["json"].append(_timed(json.loads, batch))
             runs["decoder"].append(_timed(decode, batch))
             runs["proven"].append(_timed(prove, batch))
-            runs["whole"].append(await replay.cpu_seconds(batch) / len(batch) * 1e6)
+            runs["whole"].append(await replay.apply(batch) / len(batch) * 1e6)
     costs = {name: Cost.of(values[1:]) for name, values in runs.items()}
     return {
         "feed": feed,
@@ -174,55 +173,15 @@ async def stages(plan: Plan, feed: str) -> dict[str, Any]:
 
 
 # --- The target -------------------------------------------------------------------------------------------------------
-def capacity_verdict(plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
+def verdict(plan: Plan, result: dict[str, Any]) -> dict[str, Any]:
     """Say how much of a core the target takes, by the processor time of an unpaced replay from memory."""
     share = result["checksum_on"]["us"] * plan.frame_rate / 1e6
-    return _verdict(plan, "from memory, unpaced", result["feed"], result["depth"], share, [])
-
-
-async def socket_verdicts(plan: Plan, feed: str, depth: int) -> list[dict[str, Any]]:
-    """Replay over a local socket, first as quickly as the connector takes it, then at the target's pace.
-
-    The paced age of an update runs from its hand-over to the kernel until it is in Hummingbot's book.
-    """
-    frames = max(plan.frames, int(plan.paced_seconds * plan.frame_rate))
-    arguments = {"pairs": plan.most_pairs, "depth": depth, "batches": 2, "batch_size": frames}
-    recording = record(feed, **arguments)
-    unpaced, paced = recording.batches
-    async with socket_replay(recording, feed, arguments) as replay:
-        cpu, _, _ = await replay.play(0, unpaced, 0)
-        capacity = cpu / len(unpaced) * plan.frame_rate
-        cpu, seconds, ages = await replay.play(1, paced, plan.frame_rate)
-    # At a slower pace than the target's, the server was held up: the connector did not keep up.
-    kept_pace = seconds < 1.1 * len(paced) / plan.frame_rate
-    return [
-        _verdict(plan, "local socket, unpaced", feed, depth, capacity, []),
-        _verdict(plan, "local socket, paced", feed, depth, cpu / seconds, sorted(ages), kept_pace=kept_pace),
-    ]
-
-
-def _verdict(
-    plan: Plan, way: str, feed: str, depth: int, share: float, ages: list[float], *, kept_pace: bool = True
-) -> dict[str, Any]:
-    percentiles = {f"p{rank}_ms": ages[len(ages) * rank // 100] * 1e3 for rank in (50, 99)} if ages else {}
-    met = share < 1 and kept_pace
     return {
-        "feed": feed,
-        "pairs": plan.most_pairs,
-        "depth": depth,
-        "way": way,
+        **{name: result[name] for name in ("feed", "pairs", "depth")},
         "updates_per_second": plan.update_rate,
         "core_share": share,
-        **percentiles,
-        "met": met,
-        "shown": [
-            feed,
-            str(depth),
-            way,
-            f"{share:.1%}",
-            *([f"{age:.2f}" for age in percentiles.values()] or ["", ""]),
-            "met" if met else "missed",
-        ],
+        "met": share < 1,
+        "shown": [result["feed"], str(result["depth"]), f"{share:.1%}", "met" if share < 1 else "missed"],
     }
 
 
@@ -252,10 +211,8 @@ async def measure(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     columns = ["feed", "json.loads", "the decoder", "decoded and proven", "in Hummingbot's book"]
     _show(f"Where the time goes: {cost}, {plan.most_pairs} pairs, {plan.usual_depth} levels", columns, parts)
 
-    verdicts = [capacity_verdict(plan, result) for result in sizes if result["pairs"] == plan.most_pairs]
-    for feed in FEEDS:
-        verdicts += await socket_verdicts(plan, feed, plan.usual_depth)
-    columns = ["feed", "levels", "way", "of one core", "age p50 ms", "age p99 ms", "verdict"]
+    verdicts = [verdict(plan, result) for result in sizes if result["pairs"] == plan.most_pairs]
+    columns = ["feed", "levels", "of one core", "verdict"]
     _show(f"{plan.most_pairs} pairs x {UPDATES_PER_PAIR:.0f} updates a second on one core", columns, verdicts)
     return {"sizes": sizes, "stages": parts, "verdicts": verdicts}
 

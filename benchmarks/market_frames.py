@@ -7,7 +7,7 @@ import json
 import zlib
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -40,27 +40,40 @@ class Recording:
         return sum(sizes) / len(sizes)
 
 
-def record(feed: str, pairs: int, depth: int, batches: int, batch_size: int, seed: int = 1) -> Recording:
-    """Return a recording of ``pairs`` books with ``depth`` levels a side, their updates evenly mixed."""
+def record(
+    feed: str, pairs: int, depth: int, batches: int, batch_size: int, seed: int = 1, changes: int | None = None
+) -> Recording:
+    """Return a recording of ``pairs`` books with ``depth`` levels a side, their updates evenly mixed.
+
+    :param changes: so many levels of each side change in every update; one to four in all without it
+    """
     random = Random(f"{seed} {feed} {pairs} {depth}")
-    venues = [_VENUES[feed](f"P{number:03}ZAR", depth, random) for number in range(pairs)]
+    venues = new_venues(feed, [f"P{number:03}ZAR" for number in range(pairs)], depth, random, changes)
     snapshots = [venue.snapshot() for venue in venues]
-    frames = _mixed_frames(venues, random)
+    frames = (text for _, text in mixed_frames(venues, random))
     recorded = [[next(frames) for _ in range(batch_size)] for _ in range(batches)]
     return Recording(
         [venue.symbol for venue in venues], snapshots, recorded, {venue.symbol: venue.rows() for venue in venues}
     )
 
 
-def _mixed_frames(venues: "list[Venue]", random: Random) -> Iterator[str]:
+def new_venues(
+    feed: str, symbols: Sequence[str], depth: int, random: Random, changes: int | None = None
+) -> "list[Venue]":
+    """Return the exchange's side of a book for each symbol; ``changes`` as in :func:`record`."""
+    return [_VENUES[feed](symbol, depth, random, changes) for symbol in symbols]
+
+
+def mixed_frames(venues: "list[Venue]", random: Random) -> Iterator[tuple[str, str]]:
+    """Go on for ever with frames of all venues in turn: the symbol whose book each changes, "" for a trade, and it."""
     number = 0
     while True:
         for venue in random.sample(venues, len(venues)):
             number += 1
             if number % (BOOK_FRAMES_PER_TRADE + 1) == 0:
-                yield venue.trade()
+                yield "", venue.trade()
             else:
-                yield venue.update()
+                yield venue.symbol, venue.update()
 
 
 def _text(number: int, decimals: int) -> str:
@@ -111,9 +124,10 @@ class Ladder:
 class Venue(ABC):
     """The exchange's side of one pair's book."""
 
-    def __init__(self, symbol: str, depth: int, random: Random) -> None:
+    def __init__(self, symbol: str, depth: int, random: Random, changes: int | None = None) -> None:
         self.symbol = symbol
         self.random = random
+        self.changes = changes
         self.decimals = random.randint(0, 6)
         self.sequence = random.randrange(10**9)
         middle = random.randint(50 * depth, 100 * depth)
@@ -132,19 +146,35 @@ class Venue(ABC):
         return _text(self.random.randint(1, 10**10), 8)
 
     def change(self) -> dict[bool, list[tuple[str, Any]]]:
-        """Make one to four changes and return their entries by side."""
-        entries: dict[bool, list[tuple[str, Any]]] = {True: [], False: []}
-        for _ in range(self.random.randint(1, 4)):
-            ladder, other = (self.bids, self.asks) if self.random.random() < 0.5 else (self.asks, self.bids)
-            key = ladder.free_key(other) if len(ladder.keys) < ladder.depth or self.random.random() < 0.2 else None
-            if key is not None:
+        """Change some levels, each once, and return their entries by side."""
+        changed: dict[bool, dict[int, Any]] = {True: {}, False: {}}
+        for is_bid in self._sides_to_change():
+            ladder, other = (self.bids, self.asks) if is_bid else (self.asks, self.bids)
+            key, is_new = self._other_level(ladder, other, changed[is_bid])
+            if is_new:
                 insort(ladder.keys, key)
-                entry = self.open_level(ladder, key)
+                changed[is_bid][key] = self.open_level(ladder, key)
             else:
+                changed[is_bid][key] = self.change_level(ladder, key, shrink=len(ladder.keys) > ladder.depth)
+        return {
+            is_bid: [(self.price(key), entry) for key, entry in entries.items()] for is_bid, entries in changed.items()
+        }
+
+    def _sides_to_change(self) -> list[bool]:
+        if self.changes is not None:
+            return [True, False] * self.changes
+        return [self.random.random() < 0.5 for _ in range(self.random.randint(1, 4))]
+
+    def _other_level(self, ladder: Ladder, other: Ladder, changed: dict[int, Any]) -> tuple[int, bool]:
+        """Choose a price that has not been changed yet, and say whether it is without a level."""
+        while True:
+            wants_new = len(ladder.keys) < ladder.depth or self.random.random() < 0.2
+            key = ladder.free_key(other) if wants_new else None
+            is_new = key is not None
+            if key is None:
                 key = ladder.keys[ladder.rank()]
-                entry = self.change_level(ladder, key, shrink=len(ladder.keys) > ladder.depth)
-            entries[ladder.is_bid].append((self.price(key), entry))
-        return entries
+            if key not in changed:
+                return key, is_new
 
     def trade(self) -> str:
         """A public trade at the best ask."""
@@ -195,9 +225,9 @@ class Venue(ABC):
 class LevelVenue(Venue):
     """Aggregated levels, in the frames of ``OB_L1_*``."""
 
-    def __init__(self, symbol: str, depth: int, random: Random) -> None:
+    def __init__(self, symbol: str, depth: int, random: Random, changes: int | None = None) -> None:
         self.quantities: dict[tuple[bool, int], str] = {}
-        super().__init__(symbol, depth, random)
+        super().__init__(symbol, depth, random, changes)
 
     def open_level(self, ladder: Ladder, key: int) -> str:
         """Put a quantity at a new price."""
@@ -273,9 +303,9 @@ class AggregatedVenue(LevelVenue):
 class OrderVenue(Venue):
     """Every order in its queue, in the frames of ``FULL_ORDERBOOK_*``."""
 
-    def __init__(self, symbol: str, depth: int, random: Random) -> None:
+    def __init__(self, symbol: str, depth: int, random: Random, changes: int | None = None) -> None:
         self.queues: dict[tuple[bool, int], dict[str, str]] = {}
-        super().__init__(symbol, depth, random)
+        super().__init__(symbol, depth, random, changes)
         for ladder in (self.bids, self.asks):
             for key in ladder.keys:
                 if random.random() < 0.3:

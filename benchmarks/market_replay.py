@@ -1,21 +1,19 @@
-"""The connector's market data way, from wire text to Hummingbot's books, fed from memory or from a local socket.
+"""The connector's market data way, from wire text to Hummingbot's books, fed from memory.
 
 Everything between the two ends is the product's and Hummingbot's own: socket connection, decoder, data source, order
-book tracker with its routers, order books.
+book tracker, order books.
 """
 
 import asyncio
-import json
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-from market_frames import Recording
+import orjson
 
+from benchmarks.market_frames import Recording
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
@@ -27,6 +25,8 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     build_api_factory,
 )
 from hummingbot.core.data_type.order_book_row import OrderBookRow
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 
 # The reader pauses after so many characters, as it does when it has emptied what the kernel gave the socket.
@@ -96,27 +96,44 @@ class ReplayConnection(ValrWSConnection):
 class ReplayConnections(ValrConnectionsFactory):
     """The product's connections, with the replay's socket."""
 
-    socket: ReplaySocket
+    def __init__(self, socket: ReplaySocket) -> None:
+        super().__init__()
+        self._socket = socket
+
+    def __new__(cls, socket: ReplaySocket) -> "ReplayConnections":
+        """Return a factory of its own for each replay."""
+        return object.__new__(cls)
 
     async def get_ws_connection(self) -> WSConnection:
         """Return the connection to the replay's socket."""
-        return ReplayConnection(self.socket)
+        return ReplayConnection(self._socket)
 
 
 class Symbols:
-    """The part of the exchange class that the data source asks: P000ZAR is P000-ZAR."""
+    """The part of the exchange class that data sources ask: P000ZAR is P000-ZAR."""
 
     async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
-        """Return VALR's name of a pair."""
+        """Return the exchange's name of a pair."""
         return trading_pair.replace("-", "")
+
+    async def trading_pair_associated_to_exchange_symbol(self, symbol: str) -> str:
+        """Return Hummingbot's name of a symbol."""
+        return pair_of(symbol)
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return some price."""
         return dict.fromkeys(trading_pairs, 1.0)
 
 
-class WatchedOrderBook(SequencedOrderBook):
-    """The product's book, which tells the ids of the updates that it has applied."""
+def pair_of(symbol: str) -> str:
+    """Return Hummingbot's name of a symbol, whatever its case."""
+    return f"{symbol[:-3]}-{symbol[-3:]}".upper()
+
+
+class Watched:
+    """An order book that tells the ids of the updates that it has applied; its best prices are read first."""
+
+    get_price: Callable[[bool], float]
 
     def __init__(self, on_applied: Callable[[int], None]) -> None:
         super().__init__()
@@ -124,42 +141,125 @@ class WatchedOrderBook(SequencedOrderBook):
 
     def apply_diffs(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
         """Apply and tell."""
-        super().apply_diffs(bids, asks, update_id)
-        self._on_applied(update_id)
+        super().apply_diffs(bids, asks, update_id)  # type: ignore[misc]
+        self._tell(update_id)
 
     def apply_snapshot(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
         """Apply and tell."""
-        super().apply_snapshot(bids, asks, update_id)
+        super().apply_snapshot(bids, asks, update_id)  # type: ignore[misc]
+        self._tell(update_id)
+
+    def _tell(self, update_id: int) -> None:
+        self.best = (self.get_price(True), self.get_price(False))
         self._on_applied(update_id)
 
 
-class Market:
-    """A data source and the tracker it feeds; ``applied`` counts the updates that Hummingbot's books have taken."""
+class WatchedOrderBook(Watched, SequencedOrderBook):
+    """The product's book, watched."""
 
-    def __init__(self, symbols: list[str], feed: str, connections: ValrConnectionsFactory, url: str) -> None:
-        self.applied = 0
-        self._wanted = 0
+
+class Market:
+    """A data source and the tracker it feeds, with a socket in memory.
+
+    :param book: the class of the books, watched
+    """
+
+    def __init__(
+        self,
+        source: OrderBookTrackerDataSource,
+        tracker: OrderBookTracker,
+        socket: ReplaySocket,
+        book: type[Watched] = WatchedOrderBook,
+    ) -> None:
+        self.source = source
+        self.tracker = tracker
+        self.socket = socket
         self._all_applied = asyncio.Event()
-        self._symbols = symbols
-        self._pairs = [f"{symbol[:-3]}-{symbol[-3:]}" for symbol in symbols]
-        self._factory = build_api_factory(connections=connections)
-        self.source = ValrAPIOrderBookDataSource(
+        source.order_book_create_function = lambda: book(self.on_applied)
+
+    def on_applied(self, update_id: int) -> None:
+        """Take note of an update."""
+        if self.is_done(update_id):
+            self._all_applied.set()
+
+    def expect(self, texts: list[str]) -> None:
+        """Know what the books have to take from now on."""
+        raise NotImplementedError
+
+    def is_done(self, update_id: int) -> bool:
+        """Take note of an update; tell whether the books have all that was expected."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the tracker's tasks, and end them."""
+        before = asyncio.all_tasks()
+        self.tracker.start()
+        try:
+            yield
+        finally:
+            self.tracker.stop()
+            await asyncio.wait(asyncio.all_tasks() - before, timeout=PATIENCE)
+
+    async def apply(self, texts: list[str]) -> float:
+        """Let texts arrive; return the processor time until Hummingbot's books have them all.
+
+        :raises TimeoutError: they have not within minutes
+        """
+        self.expect(texts)
+        self._all_applied.clear()
+        async with asyncio.timeout(PATIENCE):
+            started = time.process_time()
+            self.socket.feed(texts)
+            await self._all_applied.wait()
+            return time.process_time() - started
+
+
+class ValrMarket(Market):
+    """The product's way. What it hands on may be several updates in one: the books must have come to the last of each.
+
+    :param symbols: of the recording
+    """
+
+    source: ValrAPIOrderBookDataSource
+
+    def __init__(self, symbols: Iterable[str], feed: str) -> None:
+        self._symbols = list(symbols)
+        self._pairs = [pair_of(symbol) for symbol in self._symbols]
+        self._wanted = 0
+        self._changing: set[str] = set()
+        self._missing: set[int] | None = None
+        socket = ReplaySocket()
+        source = ValrAPIOrderBookDataSource(
             self._pairs,
             Symbols(),
-            self._factory,
-            Endpoints.for_domain("", url),
+            build_api_factory(connections=ReplayConnections(socket)),
+            Endpoints.for_domain("", "http://127.0.0.1"),
             ValrAuth("", "", time.time),
             book_feed=feed,
             timing=UNDISTURBED,
         )
-        self.source.order_book_create_function = lambda: WatchedOrderBook(self.on_applied)
-        self.tracker = PromptOrderBookTracker(data_source=self.source, trading_pairs=self._pairs)
+        super().__init__(source, PromptOrderBookTracker(data_source=source, trading_pairs=self._pairs), socket)
 
-    def on_applied(self, update_id: int) -> None:
-        """Count an update."""
-        self.applied += 1
-        if self.applied == self._wanted:
-            self._all_applied.set()
+    def expect(self, texts: list[str]) -> None:
+        """Expect one update id for each frame with a book."""
+        symbols = [symbol for text in texts if (symbol := book_symbol(text))]
+        self._wanted = self.source._update_id + len(symbols)
+        self._changing = {pair_of(symbol) for symbol in symbols}
+        self._missing = None
+
+    def is_done(self, update_id: int) -> bool:
+        """Tell whether everything was read and every book has come to its pair's last update."""
+        if self.source._update_id < self._wanted:
+            return False
+        if self._missing is None:
+            self._missing = {self.source._pairs[pair].update_id for pair in self._changing if self._is_behind(pair)}
+        self._missing.discard(update_id)
+        return not self._missing
+
+    def _is_behind(self, pair: str) -> bool:
+        book = self.tracker.order_books[pair]
+        return bool(self.source._pairs[pair].update_id > max(book.snapshot_uid, book.last_diff_uid))
 
     def check(self, recording: Recording) -> None:
         """Make sure that Hummingbot's books are the exchange's.
@@ -174,116 +274,18 @@ class Market:
             if (bids, asks) != recording.final_books[symbol] or not self.source.has_live_book(pair):
                 raise RuntimeError(f"the book of {pair} is not the exchange's")
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run the tracker's tasks, and end them."""
-        before = asyncio.all_tasks()
-        self.tracker.start()
-        try:
-            yield
-        finally:
-            self.tracker.stop()
-            await asyncio.wait(asyncio.all_tasks() - before, timeout=PATIENCE)
-            await self._factory.close()
-
-    async def apply(self, texts: list[str], feed: Callable[[], None]) -> float:
-        """Let ``feed`` send the texts; return the processor time until Hummingbot's books have them all.
-
-        :raises TimeoutError: they have not within minutes
-        """
-        self._wanted = self.applied + book_frames(texts)
-        self._all_applied.clear()
-        started = time.process_time()
-        feed()
-        await asyncio.wait_for(self._all_applied.wait(), PATIENCE)
-        return time.process_time() - started
-
-
-class MemoryReplay:
-    """A market fed from memory."""
-
-    def __init__(self, market: Market, socket: ReplaySocket) -> None:
-        self.market = market
-        self._socket = socket
-
-    async def cpu_seconds(self, texts: list[str]) -> float:
-        """Replay texts; return the processor time until Hummingbot's books have them all."""
-        return await self.market.apply(texts, lambda: self._socket.feed(texts))
-
 
 @asynccontextmanager
-async def memory_replay(recording: Recording, feed: str) -> AsyncIterator[MemoryReplay]:
-    """Start a market from the recording's snapshots, in this process."""
-    connections = ReplayConnections()
-    socket = connections.socket = ReplaySocket()
-    market = Market(recording.symbols, feed, connections, "http://127.0.0.1")
+async def memory_replay(recording: Recording, feed: str) -> AsyncIterator[ValrMarket]:
+    """Start the product's way from the recording's snapshots."""
+    market = ValrMarket(recording.symbols, feed)
     async with market.running():
-        socket.feed(recording.snapshots)
+        market.socket.feed(recording.snapshots)
         await asyncio.wait_for(market.tracker.wait_ready(), PATIENCE)
-        yield MemoryReplay(market, socket)
+        yield market
 
 
-class StampedMarket(Market):
-    """A market that notes when each update was applied, on the clock that all processes share."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.applied_at: list[tuple[int, float]] = []
-
-    def on_applied(self, update_id: int) -> None:
-        """Count an update and note the time."""
-        self.applied_at.append((update_id, time.monotonic()))
-        super().on_applied(update_id)
-
-
-class SocketReplay:
-    """A market fed from a local socket, by a process of its own."""
-
-    def __init__(self, market: StampedMarket, server: asyncio.subprocess.Process) -> None:
-        self._market = market
-        self._server = server
-
-    async def play(self, batch: int, texts: list[str], rate: float) -> tuple[float, float, list[float]]:
-        """Let the server send the recording's batch, so many frames a second, or all at once when the rate is 0.
-
-        :return: processor seconds and seconds of the clock from the first arrival until Hummingbot's books have all,
-            and each update's age in seconds then, counted from the moment when the server handed it to the kernel
-        """
-        market = self._market
-        market.applied_at.clear()
-        order = json.dumps({"batch": batch, "rate": rate}).encode() + b"\n"
-        cpu = await market.apply(texts, lambda: self._server.stdin.write(order))
-        sent_at = json.loads(await self._server.stdout.readline())
-        applied_at = [at for _, at in sorted(market.applied_at)]
-        ages = [applied - sent for applied, sent in zip(applied_at, sent_at, strict=True)]
-        return cpu, max(applied_at) - sent_at[0], ages
-
-
-@asynccontextmanager
-async def socket_replay(
-    recording: Recording, feed: str, record_arguments: dict[str, Any]
-) -> AsyncIterator[SocketReplay]:
-    """Start a server that makes the same recording again, and a market on its socket."""
-    server = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(Path(__file__).with_name("market_server.py")),
-        json.dumps({"feed": feed, **record_arguments}),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=2**26,
-    )
-    try:
-        port = json.loads(await server.stdout.readline())
-        market = StampedMarket(recording.symbols, feed, ValrConnectionsFactory(), f"http://127.0.0.1:{port}")
-        async with market.running():
-            await asyncio.wait_for(market.tracker.wait_ready(), PATIENCE)
-            yield SocketReplay(market, server)
-            market.check(recording)
-    finally:
-        server.kill()
-        await server.wait()
-
-
-def book_frames(texts: list[str]) -> int:
-    """Return how many of the texts change a book."""
-    return sum('"NEW_TRADE"' not in text[:30] for text in texts)
+def book_symbol(text: str) -> str:
+    """Return the symbol whose book a frame changes, "" for a trade."""
+    frame = orjson.loads(text)
+    return "" if frame["type"] == "NEW_TRADE" else str(frame.get("ps") or frame["currencyPairSymbol"])

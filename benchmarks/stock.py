@@ -1,25 +1,46 @@
 """Stock: the same connector on Hummingbot's own paths, as every built-in connector runs on them.
 
 Hummingbot's throttler, its connections (one session for the process, idle connections kept 15 s), orders over REST
-through ``ExchangePyBase._api_request``, ``buy`` and ``sell`` of the base class, and its order book tracker, which asks
-for a snapshot of each pair over REST, one pair a second.
+through ``ExchangePyBase._api_request``, ``buy`` and ``sell`` of the base class, its intervals of polling, and its order
+book tracker, which asks for a snapshot of each pair over REST, one pair a second.
 """
 
 import time
 from typing import Any
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange_py_base import ExchangePyBase
 from hummingbot.core.api_throttler.async_throttler import AsyncThrottler
 from hummingbot.core.api_throttler.data_types import TaskLog
+from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 
+class StockOrderBookDataSource(ValrAPIOrderBookDataSource):
+    """Asks for a pair's first book over REST; what changes it comes over the socket."""
+
+    async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
+        assert isinstance(self._connector, ValrExchange)
+        symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair)
+        path = CONSTANTS.PUBLIC_ORDER_BOOK_PATH.format(symbol=symbol)
+        book = await self._connector._api_get(path_url=path, limit_id=CONSTANTS.PUBLIC_LIMIT_ID)
+        sides = {side.lower(): [(row["price"], row["quantity"]) for row in book[side]] for side in ("Bids", "Asks")}
+        content = {"trading_pair": trading_pair, "update_id": 0, **sides}
+        return OrderBookMessage(OrderBookMessageType.SNAPSHOT, content, time.time())
+
+
 class StockExchange(ValrExchange):
     """What a built-in connector for VALR would be."""
+
+    SHORT_POLL_INTERVAL = ExchangePyBase.SHORT_POLL_INTERVAL
+    LONG_POLL_INTERVAL = ExchangePyBase.LONG_POLL_INTERVAL
+    TICK_INTERVAL_LIMIT = ExchangePyBase.TICK_INTERVAL_LIMIT
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{**options, "valr_order_entry": "rest"})
@@ -33,9 +54,27 @@ class StockExchange(ValrExchange):
         assert isinstance(stock_throttler, AsyncThrottler)
         self._throttler = stock_throttler
         self._order_entry._throttler = stock_throttler
-        return WebAssistantsFactory(
-            throttler=stock_throttler, auth=self._auth, connections_factory=ConnectionsFactory()
+        # One for the whole process: here each stock connector stands for a process of its own.
+        connections = object.__new__(ConnectionsFactory)
+        factory = WebAssistantsFactory(throttler=stock_throttler, auth=self._auth, connections_factory=connections)
+        self._rest._factory = factory
+        return factory
+
+    def _create_order_book_data_source(self) -> OrderBookTrackerDataSource:
+        return StockOrderBookDataSource(
+            trading_pairs=self._trading_pairs,
+            connector=self,
+            api_factory=self._web_assistants_factory,
+            endpoints=self._endpoints,
+            auth=self._auth,
+            book_feed=self._options.book_feed,
+            metrics=self._metrics,
         )
+
+    def _set_order_book_tracker(self, order_book_tracker: OrderBookTracker) -> None:
+        ExchangePyBase._set_order_book_tracker(self, order_book_tracker)
+
+    _make_network_check_request = ExchangePyBase._make_network_check_request
 
     async def stop_network(self) -> None:
         """Stop, and close the session that Hummingbot would keep for the life of the process."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from hummingbot_valr.shutdown import OrderlyStop
 from hummingbot_valr.waiting import waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
@@ -23,6 +24,7 @@ def main() -> None:
     with waiting("Loading Hummingbot"):
         import hummingbot.client.runner  # noqa: F401 - all of the client
     use_own_clipboard_where_there_is_none()
+    OrderlyStop().install()
     # Hummingbot's objects take the current loop when they are built, some before it runs.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -27,6 +27,7 @@ from hummingbot_valr.installation import (
 )
 from hummingbot_valr.installation_files import Kind, present_in, put, take_away
 from hummingbot_valr.session_report import report
+from hummingbot_valr.trades_export import trades
 from hummingbot_valr.versions import TESTED_HUMMINGBOT, VERSION, explain_release
 from hummingbot_valr.workspace import WorkspaceError, prepare_workspace
 
@@ -57,7 +58,7 @@ PythonOption = Annotated[
     ),
 ]
 ForceOption = Annotated[
-    bool, typer.Option("--force", help="Also give up a copy that was changed, made by hand, or is newer than this.")
+    bool, typer.Option("--force", help="Even if the copy there was changed, was made by hand, or is newer than this.")
 ]
 
 
@@ -143,6 +144,7 @@ def uninstall(
 
 app.command()(doctor)
 app.command()(report)
+app.command()(trades)
 
 
 @app.command(context_settings=_PASS_ON)
@@ -153,7 +155,7 @@ def hbot(context: typer.Context) -> None:
 
 @app.command()
 def client() -> None:
-    """Start Hummingbot's interactive client with this directory as its workspace."""
+    """Start Hummingbot's interactive client with this directory as its workspace (asks for the password)."""
     client_program.main()
 
 

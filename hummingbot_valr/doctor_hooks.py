@@ -90,7 +90,7 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
         "asks",
         "bids",
     ),
-    "hummingbot.core.data_type.order_book_tracker:OrderBookTracker": ("_init_order_books",),
+    "hummingbot.core.data_type.order_book_tracker:OrderBookTracker": ("_init_order_books", "_order_book_diff_router"),
     "hummingbot.core.data_type.order_book_tracker_data_source:OrderBookTrackerDataSource": (
         "_order_book_snapshot",
         "_request_order_book_snapshots",

@@ -7,6 +7,7 @@ through here. Hummingbot recognizes its engine by the module's name on the comma
 import runpy
 import sys
 
+from hummingbot_valr.shutdown import OrderlyStop, discard_report, write_report
 from hummingbot_valr.workspace import WorkspaceError, use_workspace
 
 
@@ -14,13 +15,21 @@ def main() -> None:
     """Use the workspace of the first argument, then run the module of the second with the rest as its arguments."""
     if len(sys.argv) < 3:
         raise SystemExit("usage: python -m hummingbot_valr.engine WORKSPACE MODULE [ARGUMENT ...]")
-    workspace, module, *arguments = sys.argv[1:]
+    path, module, *arguments = sys.argv[1:]
     try:
-        use_workspace(workspace)
+        workspace = use_workspace(path)
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
+    discard_report(workspace)
+    orderly = OrderlyStop()
+    orderly.install()
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not end.code:  # otherwise it crashed, and may not have come to cancel
+            write_report(workspace, orderly.left)
+        raise
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 All of Hummingbot's commands are here unchanged (`connect`, `create`, `start`, `status`, `logs`, `stop`, `doctor`, ...).
 One bot runs per workspace; bots in different workspaces know nothing of each other. Beyond Hummingbot's own, `connect`
-tries the keys of VALR that it has stored and keeps the options beside them, and `history` reads the client's settings.
+tries the keys of VALR that it has stored and keeps the options beside them, `history` reads the client's settings, and
+`stop` says whether an order may still be live.
 """
 
 import os
@@ -17,11 +18,17 @@ from typing import Any
 import typer
 
 from hummingbot_valr.installation import CONNECTOR_NAMES
+from hummingbot_valr.shutdown import ADVICE, read_report
 from hummingbot_valr.waiting import patient_sleep, waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
 _ENGINE_MODULE = "hummingbot.cli.engine"
 _ASKING = {"-h", "--help", "--version"}
+_HELP = "Run, control and watch a Hummingbot bot; its files are in this directory, which can have one bot."
+_FIRST_STEPS = (
+    "A first bot: 'connect valr' (to practise: valr_loopback), 'create pure_market_making', 'start', 'status', 'stop'."
+    " Each has a --help of its own. 'hummingbot-valr doctor' says what is wrong with Hummingbot, keys and connection."
+)
 _LISTING = {"--fields", "--all"}
 
 
@@ -41,9 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         if not is_question and arguments[0] == "history":
             _load_settings()
+    app.info.help, app.info.epilog = _HELP, _FIRST_STEPS
     start_engine_in(workspace, start)
     show_waiting(start, "Starting the bot (see `hbot logs` for what it does)")
     show_waiting(stop, "Stopping the bot: it cancels its orders first")
+    tell_live_orders(stop, workspace)
     run = lambda: app(args=list(arguments), prog_name="hbot")  # noqa: E731
     connector = None if is_question else _connector_to_connect(arguments)
     if connector is None:
@@ -72,6 +81,35 @@ def start_engine_in(workspace: Path, start: ModuleType) -> None:
 def show_waiting(command: ModuleType, what: str) -> None:
     """Have one of Hummingbot's command modules say what it waits for: replaces what it sees of `time`."""
     vars(command)["time"] = SimpleNamespace(**(vars(time) | {"sleep": patient_sleep(what)}))
+
+
+def tell_live_orders(stop: ModuleType, workspace: Path) -> None:
+    """Have Hummingbot's `stop` command module say which orders may still be live; the exit code is 1 if any may be.
+
+    Replaces what that module sees of its functions for output, `emit` and `fail`.
+    """
+    emit, fail, render_kv = stop.emit, stop.fail, stop.render_kv
+
+    def emit_with_orders(record: dict[str, Any], _: str, as_json: bool) -> None:
+        left = None if record["killed"] else read_report(workspace)
+        told = ", ".join(f"{' '.join(orders)} at {connector}" for connector, orders in (left or {}).items())
+        words = "not known" if left is None else told or "none"
+        emit(record | {"live_orders": left}, render_kv(record | {"live orders": words}, title="stop"), as_json)
+        if left is None:
+            typer.echo(f"The bot ended before it could say whether all its orders are cancelled. {ADVICE}", err=True)
+        elif left:
+            typer.echo(f"Nothing proves yet that these orders are cancelled. {ADVICE}", err=True)
+            raise typer.Exit(1)
+
+    def fail_with_advice(message: str, code: Any) -> None:
+        if code.name == "TIMEOUT":
+            message += (
+                ". It may be closing positions and cancelling orders, which takes a minute and a half at most: run"
+                " `hbot stop --timeout 90`; to kill it now may leave orders live"
+            )
+        fail(message, code)
+
+    vars(stop).update(emit=emit_with_orders, fail=fail_with_advice)
 
 
 def engine_command(command: Sequence[str], workspace: Path) -> list[str]:

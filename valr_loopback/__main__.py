@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +18,14 @@ from valr_loopback.state import StateError
 
 def main(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any that is free.")
     ] = DEFAULT_PORT,
-    seed: Annotated[int, typer.Option(help="Seed of the market, the keys and all delays.")] = 1,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    seed: Annotated[
+        int, typer.Option(help="Draws the market, the keys and all delays: the same number, the same exchange.")
+    ] = 1,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; this one can be reached from this machine only.")
+    ] = "127.0.0.1",
     pairs: Annotated[
         int | None,
         typer.Option(
@@ -28,18 +33,39 @@ def main(
         ),
     ] = None,
     pace: Annotated[float, typer.Option(min=0.01, help="How fast the market moves; 1 is lifelike.")] = 1.0,
-    faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="File (YAML) of faults: what the exchange shall do wrong, and when.")
+    ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help="A fault to inject, as kind:option=value,option=value (lists as 1/3). Can be repeated."),
+        typer.Option(
+            help="One fault, as 'place_lost:probability=0.2' or 'place_reply_late:delay=1/5' (1 to 5 s). Repeatable."
+        ),
     ] = None,
-    list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every kind of fault and exit.")] = False,
-    market: Annotated[bool, typer.Option(help="Run the synthetic market.")] = True,
+    list_faults: Annotated[
+        bool, typer.Option("--list-faults", help="Say which faults there are, with their options, and exit.")
+    ] = False,
+    allowed_ip: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The only address (or network, as 10.0.0.0/8) from which the demo key may be used; from others it is"
+            " refused, as VALR does with a key bound to an IP address.",
+        ),
+    ] = None,
+    market: Annotated[
+        bool, typer.Option(help="Let prices move and others trade; without it the books are empty.")
+    ] = True,
     state: Annotated[
         Path | None, typer.Option(help="File the exchange is kept in: a new start goes on where the last one ended.")
     ] = None,
 ) -> None:
-    """Run a VALR-compatible exchange on this machine, for demos and dry runs."""
+    """Run a VALR of your own on this machine, to try everything without keys and without money.
+
+    It prints where it listens and a demo key: 'hbot connect valr_loopback'.
+    From there on all is as on VALR: its protocol, matching, fees, limits.
+    Ctrl-C stops it.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if list_faults:
         for line in listing():
@@ -47,11 +73,23 @@ def main(
         return
     try:
         plan = tuple(load_faults(faults) if faults is not None else []) + tuple(map(parse_fault, fault or []))
+        network = None if allowed_ip is None else ip_network(allowed_ip, strict=False)
     except FaultError as error:
         typer.echo(f"Cannot use the faults: {error}", err=True)
         raise typer.Exit(1) from None
+    except ValueError as error:
+        typer.echo(f"Cannot use --allowed-ip: {error}", err=True)
+        raise typer.Exit(1) from None
     config = LoopbackConfig(
-        host=host, port=port, seed=seed, pairs=pairs, market=market, market_pace=pace, faults=plan, state=state
+        host=host,
+        port=port,
+        seed=seed,
+        pairs=pairs,
+        market=market,
+        market_pace=pace,
+        faults=plan,
+        state=state,
+        allowed_ip=network,
     )
     try:
         asyncio.run(_serve(config))

@@ -4,10 +4,11 @@ import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha512
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from random import Random
 
 from valr_loopback.accounts import Accounts
-from valr_loopback.errors import RefusalError, bad_signature, missing_key
+from valr_loopback.errors import RefusalError, address_not_allowed, bad_signature, missing_key
 from valr_loopback.messages import Json
 from valr_loopback.times import iso
 
@@ -121,6 +122,38 @@ def _is_fresh(timestamp: str, now_ms: int) -> bool:
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 20:
         return False
     return abs(now_ms - int(timestamp)) <= CLOCK_WINDOW_MS
+
+
+class IpLists:
+    """From which addresses keys may be used, where they are bound to any (2.1).
+
+    They belong to the run and not to the exchange's state: a start can bind the demo key, and the next one need not.
+    """
+
+    def __init__(self) -> None:
+        self._networks: dict[str, IPv4Network | IPv6Network] = {}
+
+    def bind(self, key: str, cidr: str) -> None:
+        """Let a key be used from an address, or a network in CIDR notation, and from nowhere else.
+
+        Raises:
+            ValueError: if it is neither.
+        """
+        self._networks[key] = ip_network(cidr, strict=False)
+
+    def demand(self, key: str, address: str) -> None:
+        """Insist on an address that the key may be used from.
+
+        Raises:
+            RefusalError: 401 -11272 from another one.
+        """
+        network = self._networks.get(key)
+        if network is not None and ip_address(address) not in network:
+            raise address_not_allowed()
+
+    def row(self, key: str) -> Json:
+        """What ``/v1/account/api-keys/current`` says of it."""
+        return {"allowedIpAddressCidr": str(self._networks[key])} if key in self._networks else {}
 
 
 def key_row(api_key: ApiKey) -> Json:

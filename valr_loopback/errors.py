@@ -96,6 +96,11 @@ def bad_signature() -> RefusalError:
     return RefusalError(401, -11252, "Request has an invalid signature")
 
 
+def address_not_allowed() -> RefusalError:
+    """A key that is bound to other addresses than the request's."""
+    return RefusalError(401, -11272, "The originating IP Address has not been whitelisted.")
+
+
 def missing_key() -> RefusalError:
     """No API key on an authenticated route."""
     return RefusalError(403, -11268, "API key header missing: X-VALR-API-KEY")

@@ -101,7 +101,9 @@ class Gateway:
     def _identify(self, request: web.Request, body: str, permission: str) -> Identity:
         now_ms = self._services.clock.now_ms()
         path = request.raw_path
-        return self._services.keys.verify(request.headers, request.method, path, body, now_ms, permission)
+        identity = self._services.keys.verify(request.headers, request.method, path, body, now_ms, permission)
+        self._services.ip_lists.demand(identity.api_key.key, request.remote or "")
+        return identity
 
     async def _not_found(self, request: web.Request) -> web.StreamResponse:
         return _response(_NOT_FOUND)

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from valr_loopback.auth import Identity, Keys
+from valr_loopback.auth import Identity, IpLists, Keys
 from valr_loopback.distortions import Distortions
 from valr_loopback.errors import RefusalError, invalid_json, invalid_request
 from valr_loopback.exchange import Exchange
@@ -36,6 +36,7 @@ class Services:
     distortions: Distortions
     lists: OpenOrders
     clock: WireClock
+    ip_lists: IpLists
     set_status: str = "online"
 
     @property

@@ -45,7 +45,8 @@ async def _fees(call: Call) -> Answer:
 
 async def _current_key(call: Call) -> Answer:
     assert call.identity is not None
-    return ok(key_row(call.identity.api_key))
+    api_key = call.identity.api_key
+    return ok(key_row(api_key) | call.services.ip_lists.row(api_key.key))
 
 
 async def _sub_accounts(call: Call) -> Answer:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -13,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from valr_loopback.account_socket import AccountHub, OrderStatusMode
-from valr_loopback.auth import ALL_PERMISSIONS, ApiKey
+from valr_loopback.auth import ALL_PERMISSIONS, ApiKey, IpLists
 from valr_loopback.exchange import Exchange
 from valr_loopback.fault_control import fault_routes
 from valr_loopback.faults import Fault, FaultPlan
@@ -66,8 +67,8 @@ class LoopbackConfig(BaseModel):
     candles go back ``history_minutes``, on many pairs less. ``market_pace`` 2 makes the market twice as fast.
     ``by_hand`` lets nothing happen by itself: the market moves when ``LoopbackServer.tick`` is called.
     ``snapshot_on_resubscribe`` sends the first message of a book also to those who name a pair again that they are
-    subscribed to, which VALR may do or not (valr-api.md 9). With a ``state`` file the exchange goes on where the one
-    before it was, stopped or killed.
+    subscribed to, which VALR may do or not (valr-api.md 9). ``allowed_ip`` is where the demo key may be used from,
+    without it everywhere. With a ``state`` file the exchange goes on where the one before it was, stopped or killed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -84,6 +85,7 @@ class LoopbackConfig(BaseModel):
     rate_limits: bool = True
     order_status_mode: OrderStatusMode = "automatic"
     refusal_style: RefusalStyle = "error"
+    allowed_ip: IPv4Network | IPv6Network | None = None
     lookup_delay: tuple[float, float] = (0.0, 0.5)
     engine_delay: tuple[float, float] = (0.001, 0.003)
     slippage_band: Decimal = Decimal("0.1")
@@ -136,7 +138,10 @@ class LoopbackServer:
             self.accounts.distortions,
             self.accounts.lists,
             WireClock(self.exchange.now_ms, self.faults),
+            IpLists(),
         )
+        if self.config.allowed_ip is not None:
+            self.bind_key(self.api_key, str(self.config.allowed_ip))
         self.trades = TradeHub(self.data, self.faults, snapshot_on_resubscribe=self.config.snapshot_on_resubscribe)
         self._interval_faults = IntervalFaults(self.exchange, self.accounts, self.trades, self.faults)
         self._market = (
@@ -185,6 +190,14 @@ class LoopbackServer:
     ) -> ApiKey:
         """Make another API key, for any account."""
         return self.exchange.add_key(account_id, permissions, label)
+
+    def bind_key(self, key: str, cidr: str) -> None:
+        """Let a key be used from an address (or network) only; from others it is refused, as VALR does with IP lists.
+
+        Raises:
+            ValueError: if it is neither an address nor a network.
+        """
+        self._services.ip_lists.bind(key, cidr)
 
     def set_status(self, status: str) -> None:
         """Switch between ``online`` and ``read-only`` (maintenance)."""

@@ -2,12 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from valr_loopback.auth import KEY_HEADER, VIEW, ApiKey, Identity
-from valr_loopback.errors import RefusalError
+from valr_loopback.auth import VIEW, ApiKey
 from valr_loopback.orders import Order, Status
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
@@ -24,23 +23,11 @@ class Exchange:
         self.key = self._key("demo", None)
         self.view_only = self._key("view", (VIEW,))
         self.elsewhere = self._key("elsewhere", None)
-        self._refuse_address_of(self.elsewhere)
+        self._server.bind_key(self.elsewhere.key, "192.0.2.1")
 
     def _key(self, label: str, permissions: tuple[str, ...] | None) -> ApiKey:
         options = {} if permissions is None else {"permissions": permissions}
         return self._server.add_key(self._server.account_id, label=label, **options)
-
-    def _refuse_address_of(self, key: ApiKey) -> None:
-        """Answer as VALR does where the key's list has another address (valr-api.md 1.5)."""
-        keys = self._server.exchange.keys
-        verify = keys.verify
-
-        def refuse(headers: Mapping[str, str], *details: Any) -> Identity:
-            if headers.get(KEY_HEADER) == key.key:
-                raise RefusalError(401, -11272, "The originating IP Address has not been whitelisted.")
-            return verify(headers, *details)
-
-        vars(keys)["verify"] = refuse
 
     def __enter__(self) -> Self:
         self._thread.start()

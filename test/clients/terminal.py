@@ -33,12 +33,14 @@ class Terminal:
         self._folder = folder
         self._environment = dict(environment)
         self._socket = folder / "terminal.sock"
+        self._exit_code = folder / "terminal.exit"
 
     def __enter__(self) -> Self:
         size = ["-x", str(WIDTH), "-y", str(HEIGHT)]
-        # The pane stays when the program has ended, with what it said last and with its exit code.
+        # The pane stays when the program has ended, with what it said last. tmux itself may miss how it ended.
         keep = ["set-option", "-g", "remain-on-exit", "on", ";"]
-        self._tmux(*keep, "new-session", "-d", *size, "-c", str(self._folder), shlex.join(self._command))
+        command = f"{shlex.join(self._command)}; echo $? > {shlex.quote(str(self._exit_code))}"
+        self._tmux(*keep, "new-session", "-d", *size, "-c", str(self._folder), command)
         return self
 
     def __exit__(
@@ -65,8 +67,8 @@ class Terminal:
     @property
     def exit_code(self) -> int | None:
         """How the program ended, None while it runs."""
-        code = self._tmux("display-message", "-p", "#{pane_dead_status}").strip()
-        return int(code) if code else None
+        code = self._exit_code.read_text() if self._exit_code.exists() else ""
+        return int(code) if code.endswith("\n") else None
 
     def press(self, *keys: str) -> None:
         """Press keys, by tmux's names for them."""

@@ -107,6 +107,11 @@ def wrong_sub_account(server: LoopbackServer) -> Account:
     return Account(server.api_key, server.api_secret, "12345")
 
 
+def bound_to_another_address(server: LoopbackServer) -> Account:
+    server.bind_key(server.api_key, "192.0.2.1")
+    return demo(server)
+
+
 def under_maintenance(server: LoopbackServer) -> Account:
     server.set_status("read-only")
     return demo(server)
@@ -163,6 +168,15 @@ BAD_CASES: dict[str, tuple[tuple[str, ...], Alter, dict[str, str], dict[str, str
         demo,
         {"Account socket": "error"},
         {"Account socket": "cannot be used"},
+    ),
+    "IP address not allowed": (
+        (),
+        bound_to_another_address,
+        SIGNED_FAIL,
+        {
+            "Permissions": "VALR does not accept the API key from this machine's IP address",
+            "Account socket": "its IP list (if any) allows this machine",
+        },
     ),
     "IP address refused by the socket": (
         ("account_key_refused:form=ip",),

@@ -1,6 +1,7 @@
 """Hummingbot's own command line and client, run as processes in directories of the test."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -8,13 +9,18 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from hummingbot.cli import output
 from hummingbot_valr import engine, hbot
 from hummingbot_valr.command import app
+from hummingbot_valr.shutdown import read_report, write_report
 from hummingbot_valr.workspace import FOLDERS, WorkspaceError
 from test.clients.pseudo_terminal import in_a_terminal
 
@@ -108,6 +114,7 @@ def test_a_question_leaves_no_folders(tmp_path: Path, environment: Environment) 
     workspace = Workspace(tmp_path / "empty", environment)
     shown = workspace.hbot("--help")
     assert "Usage: hbot" in shown
+    assert "A first bot:" in shown
     assert "connect" in shown
     assert list(workspace.path.iterdir()) == []
 
@@ -127,11 +134,11 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
     assert "idle with the first note" in first
     assert "idle with the second note" in second
 
-    two.hbot("stop")
+    assert "- live orders: none" in two.hbot("stop")
     assert "idle with the first note" in one.hbot("status"), "the other bot runs on"
     assert "Strategy idle started successfully" in one.hbot("logs")
     assert "password unlocks the keystore" in one.hbot("doctor")
-    one.hbot("stop")
+    assert json.loads(one.hbot("stop", "--json")) == {"stopped": True, "killed": False, "live_orders": {}}
 
     assert "tick_size: 0.5" in (two.path / "conf" / "conf_client.yml").read_text()
     assert "tick_size: 1.0" in (one.path / "conf" / "conf_client.yml").read_text()
@@ -191,6 +198,73 @@ def test_the_engine_without_a_workspace_says_how_it_is_called(monkeypatch: pytes
     monkeypatch.setattr(sys, "argv", ["engine"])
     with pytest.raises(SystemExit, match="usage"):
         engine.main()
+
+
+LEFT = {"valr": ["one", "two"]}
+STOPS = [
+    ({}, False, "- live orders: none", "", 0),
+    (LEFT, False, "- live orders: one two at valr", "Nothing proves yet that these orders are cancelled. Look at", 1),
+    (None, False, "- live orders: not known", "The bot ended before it could say whether all its orders are", 0),
+    (LEFT, True, "- live orders: not known", "The bot ended before it could say whether all its orders are", 0),
+]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(("left", "killed", "said", "complained", "code"), STOPS)
+def test_stop_tells_which_orders_may_be_live(
+    left: dict[str, list[str]] | None,
+    killed: bool,
+    said: str,
+    complained: str,
+    code: int,
+    as_json: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = own_output()
+    hbot.tell_live_orders(command, tmp_path)
+    if left is not None:
+        write_report(tmp_path, left)
+    with pytest.raises(typer.Exit) if code else nullcontext() as end:
+        command.emit({"stopped": True, "killed": killed}, "as Hummingbot has it", as_json)
+    assert end is None or end.value.exit_code == code
+    shown = capsys.readouterr()
+    if as_json:
+        assert json.loads(shown.out) == {"stopped": True, "killed": killed, "live_orders": None if killed else left}
+    else:
+        assert said in shown.out
+    assert complained in shown.err
+    assert bool(complained) == bool(shown.err)
+
+
+@pytest.mark.parametrize(("code", "is_advised"), [("TIMEOUT", True), ("NOT_RUNNING", False)])
+def test_a_stop_that_takes_long_says_what_to_do(
+    code: str, is_advised: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = own_output()
+    hbot.tell_live_orders(command, tmp_path)
+    with pytest.raises(typer.Exit) as end:
+        command.fail("the bot did not stop", output.ExitCode[code])
+    assert end.value.exit_code == output.ExitCode[code]
+    assert ("run `hbot stop --timeout 90`" in capsys.readouterr().err) == is_advised
+
+
+def own_output() -> ModuleType:
+    """A command module of Hummingbot's with its own functions for output, as far as `stop` has them."""
+    module = ModuleType("stop")
+    vars(module).update(emit=output.emit, fail=output.fail, render_kv=output.render_kv)
+    return module
+
+
+@pytest.mark.parametrize(("code", "report"), [(0, {}), (1, None)])
+def test_the_engine_reports_only_a_stop_that_came_to_its_end(
+    code: int, report: dict[str, list[str]] | None, tmp_path: Path, environment: Environment
+) -> None:
+    (tmp_path / "ends.py").write_text(f"raise SystemExit({code})")
+    write_report(tmp_path, LEFT)
+    command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "ends"]
+    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == code
+    assert read_report(tmp_path) == report
 
 
 @pytest.mark.parametrize("arguments", [["hbot", "status"], ["client"], ["workspace", "here"]])

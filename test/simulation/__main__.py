@@ -14,14 +14,20 @@ _PROBLEMS_SHOWN = 3
 
 
 def main(
-    seed: Annotated[int | None, typer.Option(help="Play this one and print its trace.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Play so many.")] = 200,
-    first: Annotated[int, typer.Option(help="The first of them.")] = 1,
-    minutes: Annotated[float, typer.Option(min=2, help="Simulated minutes of each day; the last is quiet.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Play the one day of this number, and print its trace.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many days to play.")] = 200,
+    first: Annotated[int, typer.Option(help="The number of the first day.")] = 1,
+    minutes: Annotated[
+        float, typer.Option(min=2, help="Length of a day in simulated minutes; the last one is quiet.")
+    ] = 10,
     workers: Annotated[int, typer.Option(min=1, help="How many are played at the same time.")] = 2,
     profile: Annotated[bool, typer.Option(help="With --seed: say where the processor's time went.")] = False,
 ) -> None:
-    """Let the strategy trade through simulated days; ends with 0 only if every promise was held on each of them."""
+    """Let a bot trade through days in simulated time; ends with 0 only if every promise was held on each of them.
+
+    A day is drawn from its number: market, network, faults, restarts.
+    The same number is the same day, to the letter.
+    """
     if seed is not None and profile:
         simulate(seed, 2)
         with sampled() as samples:

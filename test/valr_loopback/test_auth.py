@@ -2,6 +2,7 @@
 
 import json
 import time
+from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
@@ -9,9 +10,11 @@ import pytest
 
 from test.valr_loopback.client import limit, signed
 from valr_loopback.auth import VIEW, sign
+from valr_loopback.server import LoopbackConfig, LoopbackServer
 
 VECTORS = json.loads((Path(__file__).parent / "vectors-signature.json").read_text())
 BALANCES = "/v1/account/balances"
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v['name']} {v['path']}")
@@ -119,6 +122,42 @@ async def test_a_key_that_may_only_view_cannot_trade(server, client):
         answer = await socket.reply({"type": "PLACE_LIMIT_ORDER", "payload": limit()})
     assert answer["error"]["code"] == -11273
     assert server.exchange.orders(server.account_id) == []
+
+
+@pytest.mark.parametrize("cidr", ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32"])
+@pytest.mark.parametrize("path", ["/ws/account", "/ws/trade"])
+async def test_a_key_bound_to_another_address_is_refused(server, client, path, cidr):
+    server.bind_key(server.api_key, cidr)
+    reply = await client.call("GET", BALANCES)
+    assert reply.error == (401, -11272)
+    assert reply.json["message"] == "The originating IP Address has not been whitelisted."
+    assert (await client.call("POST", "/v1/orders/limit", limit())).error == (401, -11272)
+    headers = signed(client.key, client.secret, "GET", path)
+    assert (await client.call("GET", path, headers=headers | UPGRADE)).error == (401, -11272)
+    assert (await client.call("GET", "/v1/public/time", sign=False)).status == 200
+    assert server.exchange.orders(server.account_id) == []
+
+
+@pytest.mark.parametrize("cidr", ["127.0.0.1", "127.0.0.0/8"])
+async def test_a_key_bound_to_this_address_is_taken(server, client, cidr):
+    assert "allowedIpAddressCidr" not in (await client.call("GET", "/v1/account/api-keys/current")).json
+    server.bind_key(server.api_key, "192.0.2.1")
+    server.bind_key(server.api_key, cidr)
+    row = (await client.call("GET", "/v1/account/api-keys/current")).json
+    assert ip_network(row["allowedIpAddressCidr"]) == ip_network(cidr)
+    async with client.socket(), client.socket("/ws/trade"):
+        pass
+
+
+async def test_only_the_owner_is_told_that_a_key_is_bound(server, client):
+    server.bind_key(server.api_key, "192.0.2.1")
+    headers = signed(client.key, "wrong", "GET", BALANCES)
+    assert (await client.call("GET", BALANCES, headers=headers)).error == (401, -11252)
+
+
+def test_a_key_cannot_be_bound_to_what_is_no_address():
+    with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 network"):
+        LoopbackServer(LoopbackConfig(port=0)).bind_key("key", "at home")
 
 
 @pytest.mark.parametrize("path", ["/ws/account", "/ws/trade"])

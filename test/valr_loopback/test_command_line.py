@@ -9,6 +9,8 @@ import sys
 import aiohttp
 import pytest
 
+from test.valr_loopback.client import signed
+
 
 async def start(*arguments):
     return await asyncio.create_subprocess_exec(
@@ -51,6 +53,25 @@ async def test_it_lists_as_many_pairs_as_it_is_told():
         assert sum(row["active"] for row in await reply.json()) == 7
     process.terminate()
     await asyncio.wait_for(process.communicate(), 10)
+
+
+async def test_the_demo_key_can_be_bound_to_an_address():
+    process = await start("--port", "0", "--no-market", "--allowed-ip", "192.0.2.0/24")
+    printed = await read_until(process, "Ctrl-C")
+    url = re.search(r"http://127\.0\.0\.1:\d+", printed)[0]
+    key, secret = re.findall(r"\b[0-9a-f]{64}\b", printed)
+    headers = signed(key, secret, "GET", "/v1/account/balances")
+    async with aiohttp.ClientSession() as session, session.get(url + "/v1/account/balances", headers=headers) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (401, -11272)
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 10)
+
+
+async def test_what_is_no_address_is_a_clear_error():
+    process = await start("--port", "0", "--allowed-ip", "home")
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 1
+    assert b"Cannot use --allowed-ip: 'home' does not appear to be an IPv4 or IPv6 network" in err
 
 
 async def test_a_taken_port_is_a_clear_error():

@@ -1,7 +1,8 @@
 """Market data from VALR's trade socket for Hummingbot's order book tracker (valr-api.md 5).
 
 Every frame is verified by ``valr_order_book`` when it is read. Snapshots and diffs then go through one queue, in wire
-order, under update ids that grow across reconnects and feeds. While a pair has no proven book the tracker keeps the
+order, under update ids that grow across reconnects and feeds; when the event loop has fallen behind, what waits of a
+pair collapses to its newest state (``valr_market_outbox``). While a pair has no proven book the tracker keeps the
 last proven one: for ``MarketTiming.stale_book_limit`` seconds after its socket fell silent, since nothing may have
 changed, but only for ``MarketTiming.doubt_limit`` when a frame did not fit or a trade did not show in it, since the
 exchange's book has changed then. After that it gets an empty book, from which Hummingbot makes no prices, until there
@@ -20,6 +21,7 @@ from hummingbot.connector.exchange.valr.valr_market_connections import MarketCon
 from hummingbot.connector.exchange.valr.valr_market_messages import (
     PublicTrade,
 )
+from hummingbot.connector.exchange.valr.valr_market_outbox import Outbox
 from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
 from hummingbot.connector.exchange.valr.valr_metrics import Metrics
@@ -79,6 +81,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger
         )
         self._books = MarketBooks(self, self._connections, self._feed, self._timing, self._metrics, self.logger)
+        self._outbox = Outbox(self._hand_on)
         self._pairs: dict[str, TrackedPair] = {}
         self._joining: set[str] = set()
         self._update_id = 0
@@ -213,6 +216,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         if self._pairs.get(pair.trading_pair) is pair:
             self.remove_trading_pair(pair.trading_pair)
             del self._pairs[pair.trading_pair]
+            self._outbox.forget(pair)
             pair.refusal = "It was removed."
             pair.answered.set()
             pair.ready.set()
@@ -391,6 +395,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     def _put(self, pair: TrackedPair, change: BookChange) -> None:
         self._update_id += 1
         pair.update_id = self._update_id
+        self._outbox.put(pair, change)
+
+    def _hand_on(self, pair: TrackedPair, change: BookChange) -> None:
         self._message_queue[self._diff_messages_queue_key].put_nowait(self._message(pair, change))
 
     def _message(self, pair: TrackedPair, change: BookChange) -> OrderBookMessage:

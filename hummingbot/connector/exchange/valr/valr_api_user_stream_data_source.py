@@ -4,7 +4,6 @@ Parsing is left to the listener (``valr_messages``); only command replies take t
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ import aiohttp
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
-from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_back_off import ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountEvent,
     Authenticated,
@@ -27,6 +26,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRequestError,
     ValrWSConnection,
     frame_encoder,
+    is_unanswered,
 )
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
@@ -36,8 +36,7 @@ from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 AUTHENTICATION_DEADLINE = 10.0
 # One report has the server closing the socket at a SUBSCRIBE (valr-api.md 4.2).
 SUBSCRIBE_SUSPICION = 1.0
-FIRST_RECONNECT_DELAY = 0.5
-STABLE_AFTER = 60.0
+HEALTHY_LIFETIME = CONSTANTS.HEALTHY_SOCKET_LIFETIME
 WATCH_INTERVAL = 1.0
 # A command went unanswered: is anybody there?
 DOUBTED_SILENCE_LIMIT = 5.0
@@ -83,7 +82,10 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._take_event = take_event
         self._last_frame_time = 0.0
         self._skip_subscribe = False
-        self._failures = 0
+        self._lived_for = 0.0
+        self._delay = ReconnectDelay(
+            CONSTANTS.FIRST_RECONNECT_DELAY, CONSTANTS.RECONNECT_DELAY, CONSTANTS.RECONNECT_DELAY_MAX, HEALTHY_LIFETIME
+        )
         self._reasons_said: set[str] = set()
 
     @property
@@ -97,25 +99,23 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         The base class would reconnect at once, without end and without a delay.
         """
         while True:
-            connected_at = time.monotonic()
+            self._lived_for, unanswered = 0.0, False
             try:
                 await self._listen_once(output)
             except asyncio.CancelledError:
                 raise
             except (ConnectionError, TimeoutError, aiohttp.ClientError, ValrRequestError) as error:
+                unanswered = is_unanswered(error)
                 self._say_down(_in_words(error))
                 self._metrics.account_socket_lost(_in_words(error))
                 self._note_refusal(error)
             except Exception:  # noqa: BLE001 - the outermost loop of the task
                 self.logger().exception("Unexpected error while listening to user stream.")
                 self._metrics.account_socket_lost("an unexpected error")
-            if time.monotonic() - connected_at > STABLE_AFTER:
-                self._failures = 0
+            if self._lived_for >= HEALTHY_LIFETIME:
                 # What closed the socket at its SUBSCRIBE may have been the network.
                 self._skip_subscribe = False
-            else:
-                self._failures += 1
-            await self._sleep(self._reconnect_delay())
+            await self._sleep(self._delay.after_silence() if unanswered else self._delay.after_answer(self._lived_for))
 
     def _say_down(self, reason: str) -> None:
         # Each reason once: an exchange that stays away for hours need not fill the log.
@@ -129,12 +129,9 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (400, 401, 403):
             self._on_refused()
 
-    def _reconnect_delay(self) -> float:
-        delay = back_off(self._failures - 1, CONSTANTS.RECONNECT_DELAY, CONSTANTS.RECONNECT_DELAY_MAX)
-        return max(delay, FIRST_RECONNECT_DELAY) * random.uniform(1.0, 1.5)
-
     async def _listen_once(self, output: asyncio.Queue[Any]) -> None:
         assistant = await self._connected_websocket_assistant()
+        connected_at = time.monotonic()
         try:
             first_event = await self._await_authentication(assistant)
             self._last_frame_time = time.time()
@@ -150,6 +147,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                     self._suspect_subscribe()
                 raise
         finally:
+            self._lived_for = time.monotonic() - connected_at
             self._order_entry.socket_closed()
             self._ws_assistant = None
             await assistant.disconnect()

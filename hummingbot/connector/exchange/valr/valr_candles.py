@@ -17,7 +17,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_candle_series import MINUTE, Bucket, CandleSeries, parse_bucket
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, parse_channel, parse_refusal, parse_trade
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_messages import parse_time
 from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
@@ -258,7 +258,7 @@ class ValrSpotCandles(CandlesBase):
     # --- Live ---------------------------------------------------------------------------------------------------------
     async def listen_for_subscriptions(self) -> None:
         """Keep the candles up to date until cancelled: connect, serve, reconnect."""
-        delay = ReconnectDelay(self._timing)
+        delay = self._timing.new_reconnect_delay()
         while True:
             connected_at = time.monotonic()
             try:
@@ -271,7 +271,7 @@ class ValrSpotCandles(CandlesBase):
                 reason = "unexpected error"
             finally:
                 self._interrupted()
-            pause = delay.after(time.monotonic() - connected_at)
+            pause = delay.after_answer(time.monotonic() - connected_at)
             self.logger().warning(f"{self.name}: the candles are interrupted ({reason}); again in {pause:.1f} s.")
             await asyncio.sleep(pause)
 

@@ -51,10 +51,14 @@ SOCKET_PING_INTERVAL = 20.0
 SOCKET_SILENCE_LIMIT = 45.0
 # Anonymous trade sockets die at 15 minutes whatever they carry (valr-api.md 5.1).
 ANONYMOUS_SOCKET_LIFETIME = 14 * 60.0
+# After a handshake that VALR did not refuse, and while nobody answers.
+FIRST_RECONNECT_DELAY = 0.2
 # 2 s back-off ran into 429 on the handshake (valr-api.md 4.1).
 RECONNECT_DELAY = 5.0
 # Short enough to be back within half a minute, long enough for the 60 handshakes a minute.
 RECONNECT_DELAY_MAX = 10.0
+# A connection that lived this long had nothing wrong with it: the next one may follow soon.
+HEALTHY_SOCKET_LIFETIME = 30.0
 
 # --- Socket frames, both sockets --------------------------------------------------------------------------------------
 PING = "PING"

@@ -11,9 +11,9 @@ import aiohttp
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_session import GrowingPause, MarketSession
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
-from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
+from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, is_unanswered
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
@@ -72,23 +72,27 @@ class MarketConnections:
 
     async def keep_streaming(self) -> None:
         """Keep a connection serving until cancelled."""
-        delay = ReconnectDelay(self._timing)
+        delay = self._timing.new_reconnect_delay()
+        is_known = False
         while True:
-            self._served_for = 0.0
+            self._served_for, unanswered = 0.0, False
             try:
                 await self._reader.prepare()
                 await self._stream()
             except (OSError, aiohttp.ClientError) as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason, unanswered = f"{type(error).__name__}: {error}", is_unanswered(error)
             except Exception:  # noqa: BLE001  the task's outermost loop
                 self._logger().exception("Market data met an unexpected error.")
                 reason = "unexpected error"
             self._metrics.market_socket_lost(reason)
-            pause = delay.after(self._served_for)
-            self._logger().warning(
-                f"The market data socket is down after {self._served_for:.0f} s ({reason}); "
-                f"next attempt in {pause:.1f} s."
-            )
+            pause = delay.after_silence() if unanswered else delay.after_answer(self._served_for)
+            # That nobody answers is said once: it need not fill the log.
+            if not (unanswered and is_known):
+                self._logger().warning(
+                    f"The market data socket is down after {self._served_for:.0f} s ({reason}); "
+                    f"next attempt in {pause:.1f} s."
+                )
+            is_known = unanswered
             await asyncio.sleep(pause)
 
     def renew(self) -> None:

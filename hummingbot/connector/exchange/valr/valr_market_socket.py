@@ -1,13 +1,12 @@
 """One connection to the trade socket: it reads, keeps the subscriptions, pings, and notices silence (valr-api.md 5)."""
 
 import asyncio
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr.valr_back_off import back_off
+from hummingbot.connector.exchange.valr.valr_back_off import ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
@@ -56,28 +55,15 @@ class MarketTiming:
     connect_deadline: float = 10.0
     reconnect_delay: float = CONSTANTS.RECONNECT_DELAY
     reconnect_delay_max: float = CONSTANTS.RECONNECT_DELAY_MAX
-    first_reconnect_delay: float = 0.5
-    # A connection that lived this long had nothing wrong with it: the next one may follow soon.
-    healthy_lifetime: float = 30.0
+    first_reconnect_delay: float = CONSTANTS.FIRST_RECONNECT_DELAY
+    healthy_lifetime: float = CONSTANTS.HEALTHY_SOCKET_LIFETIME
     tick: float = 0.25
 
-
-class ReconnectDelay:
-    """The pause before the next connection: short at first and after a healthy one, then growing; with jitter."""
-
-    def __init__(self, timing: MarketTiming) -> None:
-        self._timing = timing
-        self._failures = 0
-
-    def after(self, lifetime: float) -> float:
-        """Return the pause after a connection that lived ``lifetime`` seconds, 0 when none was made."""
-        if lifetime >= self._timing.healthy_lifetime:
-            self._failures = 0
-        delay = back_off(self._failures, self._timing.reconnect_delay, self._timing.reconnect_delay_max)
-        self._failures += 1
-        if not delay:
-            return self._timing.first_reconnect_delay * random.uniform(1.0, 2.0)
-        return delay * random.uniform(1.0, 1.25)
+    def new_reconnect_delay(self) -> ReconnectDelay:
+        """Return a fresh count of attempts."""
+        return ReconnectDelay(
+            self.first_reconnect_delay, self.reconnect_delay, self.reconnect_delay_max, self.healthy_lifetime
+        )
 
 
 class MarketSocket:

@@ -31,6 +31,7 @@ _WHOLE_DIGITS = 30
 _PRICE = rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,{_PRICE_DECIMALS}}})?"
 _PRICES = re.compile(f"{_PRICE}(?:,{_PRICE})*")
 _QUANTITY = re.compile(rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,30}})?")
+_is_quantity = _QUANTITY.fullmatch
 _QUANTITIES = re.compile(f"{_QUANTITY.pattern}(?:,{_QUANTITY.pattern})*")
 _SCALES = [10 ** (_PRICE_DECIMALS - decimals) for decimals in range(_PRICE_DECIMALS + 1)]
 # So many prices are remembered as parsed, for all books together: 160 for each of the 205 spot pairs.
@@ -213,8 +214,8 @@ class L1Book(_ChecksummedBook):
             return None
         if sequence != self._sequence + 1:
             raise SequenceGapError(self._sequence + 1, sequence)
-        bids = [self._bids.set(price, quantity) for price, quantity in data["b"]]
-        asks = [self._asks.set(price, quantity) for price, quantity in data["a"]]
+        bids = self._bids.set(data["b"])
+        asks = self._asks.set(data["a"])
         self._verify(data)
         self._sequence = sequence
         return BookChange(False, bids, asks)
@@ -224,7 +225,7 @@ class L1Book(_ChecksummedBook):
         _verify_uncrossed(self._bids, self._asks)
 
     def _levels(self) -> tuple[list[Level], list[Level]]:
-        return self._bids.levels.copy(), self._asks.levels.copy()
+        return self._bids.rows(), self._asks.rows()
 
 
 class FullBook(_ChecksummedBook):
@@ -362,61 +363,68 @@ def _shown_levels(rows: Sequence[Mapping[str, str]]) -> dict[float, float]:
 
 
 class _LevelSide:
-    """One side of an aggregated book: three lists in step, best level first.
+    """One side of an aggregated book: two lists in step, best level first.
 
     ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
     """
 
-    __slots__ = ("keys", "levels", "sign", "tokens", "top_changed")
+    __slots__ = ("keys", "sign", "tokens", "top_changed")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.keys: list[int] = []
         self.tokens: list[str] = []
-        self.levels: list[Level] = []
         self.top_changed = True
 
     def replace(self, rows: Iterable[tuple[str, str]]) -> None:
         """Make the rows the whole side, as if they were set one after the other, but sort them once."""
-        parsed: dict[int, tuple[str, Level]] = {}
+        parsed: dict[int, tuple[str, float]] = {}
         for price_text, quantity_text in rows:
-            price_key, price = _price(price_text)
-            parsed[self.sign * price_key] = f"{price_text}:{quantity_text}", (price, _amount(quantity_text))
-        self.keys = sorted(key for key, (_, (_, amount)) in parsed.items() if amount)
+            key = self.sign * _price(price_text)[0]
+            parsed[key] = f"{price_text}:{quantity_text}", _amount(quantity_text)
+        self.keys = sorted(key for key, (_, amount) in parsed.items() if amount)
         self.tokens = [parsed[key][0] for key in self.keys]
-        self.levels = [parsed[key][1] for key in self.keys]
         self.top_changed = True
 
-    def set(self, price_text: str, quantity_text: str) -> Level:
-        """Set the quantity at a price, or remove the level when the quantity is zero."""
-        price_key, price = _price(price_text)
-        amount = _amount(quantity_text)
-        level = (price, amount)
-        key = self.sign * price_key
-        keys = self.keys
-        index = bisect_left(keys, key)
-        if index < CHECKSUM_DEPTH:
-            self.top_changed = True
-        known = index < len(keys) and keys[index] == key
-        if not amount:
-            if known:
-                del keys[index], self.tokens[index], self.levels[index]
-        elif known:
-            self.tokens[index] = f"{price_text}:{quantity_text}"
-            self.levels[index] = level
-        else:
-            keys.insert(index, key)
-            self.tokens.insert(index, f"{price_text}:{quantity_text}")
-            self.levels.insert(index, level)
-        return level
+    def set(self, rows: Iterable[tuple[str, str]]) -> list[Level]:
+        """Set the quantity at each price, or remove the level where it is zero; return these levels.
+
+        This is the busiest loop of the connector: up to 40 levels a side, thousands of times a second.
+        """
+        changed: list[Level] = []
+        sign, keys, tokens = self.sign, self.keys, self.tokens
+        for price_text, quantity_text in rows:
+            # What _amount does, without a call.
+            if not _is_quantity(quantity_text):
+                raise ValueError(f"quantity {quantity_text:.40}")
+            amount = float(quantity_text)
+            price_key, price = _price(price_text)
+            changed.append((price, amount))
+            key = sign * price_key
+            index = bisect_left(keys, key)
+            if index < CHECKSUM_DEPTH:
+                self.top_changed = True
+            known = index < len(keys) and keys[index] == key
+            if not amount:
+                if known:
+                    del keys[index], tokens[index]
+            elif known:
+                tokens[index] = f"{price_text}:{quantity_text}"
+            else:
+                keys.insert(index, key)
+                tokens.insert(index, f"{price_text}:{quantity_text}")
+        return changed
 
     def top(self) -> list[str]:
         """Return the tokens that the checksum covers; from now on it is known whether they change."""
         self.top_changed = False
         return self.tokens[:CHECKSUM_DEPTH]
 
+    def rows(self) -> list[Level]:
+        return list(map(_level, self.tokens))
+
     def best_price(self) -> float:
-        return self.levels[0][0]
+        return _level(self.tokens[0])[0]
 
 
 class _OrderLevel:
@@ -539,13 +547,18 @@ def _price(text: str) -> tuple[int, float]:
 
 
 def _amount(text: str) -> float:
-    if not _QUANTITY.fullmatch(text):
+    if not _is_quantity(text):
         raise ValueError(f"quantity {text:.40}")
     return float(text)
 
 
+def _level(token: str) -> Level:
+    price, _, quantity = token.partition(":")
+    return float(price), float(quantity)
+
+
 def _quantity(text: str) -> Decimal:
-    if not _QUANTITY.fullmatch(text):
+    if not _is_quantity(text):
         raise ValueError(f"quantity {text:.40}")
     return Decimal(text)
 

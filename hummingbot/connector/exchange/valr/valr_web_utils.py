@@ -88,6 +88,11 @@ class ValrUnknownOutcomeError(ValrRequestError):
         self.is_unavailable = is_unavailable
 
 
+def is_unanswered(error: BaseException) -> bool:
+    """Whether no connection could be made: the host is not known or cannot be reached, or nobody listens there."""
+    return isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError)
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """Where VALR, or its stand-in, listens."""

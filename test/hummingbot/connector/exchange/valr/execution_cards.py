@@ -1,7 +1,7 @@
 """The execution matrix: a card for every line of NautilusTrader's execution testing spec that applies to spot.
 
 ``TC-E`` are that spec's numbers; ``TC-V`` are ours, for what it leaves to the adapter. Run as a module this writes the
-matrix to standard output, as the README shows it.
+matrix to standard output, as docs/execution-matrix.md shows it.
 """
 
 import sys
@@ -301,9 +301,9 @@ NOT_APPLICABLE = {
 }
 
 
-# --- The README's table -----------------------------------------------------------------------------------------------
+# --- The page's table -------------------------------------------------------------------------------------------------
 def render() -> str:
-    """Return the matrix as the README shows it."""
+    """Return the matrix as docs/execution-matrix.md shows it."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -11,7 +11,7 @@ from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from test.hummingbot.connector.exchange.valr.execution_cards import CARDS, Card, render
 from test.hummingbot.connector.exchange.valr.execution_steps import Stage
 
-README = Path(__file__).parents[5] / "README.md"
+PAGE = Path(__file__).parents[5] / "docs" / "execution-matrix.md"
 
 
 @pytest.fixture(autouse=True)
@@ -38,5 +38,5 @@ def test_every_card_has_a_number_of_its_own() -> None:
     assert max(Counter(card.id for card in CARDS).values()) == 1
 
 
-def test_the_readme_shows_the_matrix_as_it_is() -> None:
-    assert render() in README.read_text()
+def test_the_page_shows_the_matrix_as_it_is() -> None:
+    assert render() in PAGE.read_text(encoding="utf-8")

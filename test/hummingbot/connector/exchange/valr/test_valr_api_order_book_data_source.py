@@ -17,7 +17,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
-from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming, ReconnectDelay
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
@@ -479,6 +479,18 @@ async def test_dropped_socket_is_replaced_and_the_book_is_right_again(caplog: py
         assert len(texts(caplog, "The market data socket is down")) == 1
 
 
+async def test_while_nobody_answers_attempts_go_on_and_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        throttler = place.source._connections._api_factory.throttler
+        await place.server.refuse_connections()
+        await until(lambda: throttler.used(CONSTANTS.SOCKET_CONNECT_LIMIT_ID) >= 6)
+        assert len(texts(caplog, "The market data socket is down")) == 2
+        assert len(texts(caplog, "Cannot connect to host")) == 1
+        await place.server.accept_connections()
+        await place.equals("BTC-ZAR")
+
+
 async def test_book_is_emptied_while_the_exchange_is_away(caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
@@ -777,17 +789,6 @@ def test_book_takes_newer_messages_only() -> None:
     stale = message(OrderBookMessageType.DIFF, 11, [(100.0, 0.0)])
     book.apply_diffs(stale.bids, stale.asks, stale.update_id)
     assert [row.amount for row in book.bid_entries()] == [2.0]
-
-
-def test_reconnects_soon_after_a_healthy_connection_and_ever_later_after_failures() -> None:
-    delay = ReconnectDelay(MarketTiming())
-    assert 0.5 <= delay.after(0.0) <= 1.0
-    assert 5.0 <= delay.after(0.0) <= 6.25
-    assert 0.5 <= delay.after(900.0) <= 1.0
-    for expected in (5.0, 10.0, 10.0, 10.0):
-        assert expected <= delay.after(0.0) <= expected * 1.25
-    assert 0.5 <= delay.after(30.0) <= 1.0
-    assert 5.0 <= delay.after(1.0) <= 6.25
 
 
 class EndedAssistant:

@@ -1,7 +1,17 @@
-"""Messages that are ready for the book have the rows Hummingbot would make of them."""
+"""Messages that are ready for the book have the rows Hummingbot would make of them, and come to it by a short way."""
 
-from hummingbot.connector.exchange.valr.valr_order_book_tracker import ReadyMessage
+import asyncio
+
+import pytest
+
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import (
+    PromptOrderBookTracker,
+    ReadyMessage,
+    SequencedOrderBook,
+)
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+from test.hummingbot.connector.exchange.valr.trade_socket_server import until
 
 
 def test_rows_are_hummingbots() -> None:
@@ -10,3 +20,64 @@ def test_rows_are_hummingbots() -> None:
     assert (ready.bids, ready.asks) == (plain.bids, plain.asks)
     assert [type(row) for row in ready.bids] == [type(row) for row in plain.bids]
     assert (ready.bids[0].price, ready.bids[0].amount, ready.bids[0].update_id) == (1.5, 2.0, 7)
+
+
+class Source(OrderBookTrackerDataSource):
+    """Has the same book for every pair, once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(["BTC-ZAR"])
+        self.order_book_create_function = SequencedOrderBook
+        self.is_there = asyncio.Event()
+
+    async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
+        return dict.fromkeys(trading_pairs, 1.0)
+
+    async def listen_for_subscriptions(self) -> None:
+        pass
+
+    async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
+        await self.is_there.wait()
+        return message(OrderBookMessageType.SNAPSHOT, 5, [(100.0, 1.0)])
+
+    async def subscribe_to_trading_pair(self, trading_pair: str) -> bool:
+        return True
+
+    async def unsubscribe_from_trading_pair(self, trading_pair: str) -> bool:
+        return True
+
+
+def message(
+    kind: OrderBookMessageType, update_id: int, bids: list[tuple[float, float]], pair: str = "BTC-ZAR"
+) -> OrderBookMessage:
+    return ReadyMessage(kind, {"trading_pair": pair, "update_id": update_id, "bids": bids, "asks": []}, 1.0)
+
+
+async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """What came before the book is in it already; a message that cannot be applied costs nothing but itself."""
+    source = Source()
+    tracker = PromptOrderBookTracker(source, ["BTC-ZAR"])
+    tracker.start()
+    stream = tracker._order_book_diff_stream
+    diff, snapshot = OrderBookMessageType.DIFF, OrderBookMessageType.SNAPSHOT
+    stream.put_nowait(message(diff, 4, [(101.0, 1.0)]))
+    await asyncio.sleep(0)
+    source.is_there.set()
+    await tracker.wait_ready()
+    book = tracker.order_books["BTC-ZAR"]
+    for each in (
+        message(diff, 5, [(102.0, 1.0)]),
+        message(diff, 6, [(103.0, 1.0)]),
+        message(diff, 7, [("no price", 1.0)]),  # type: ignore[list-item]
+        message(diff, 8, [(104.0, 1.0)], pair="ETH-ZAR"),
+        message(diff, 9, [(99.0, 2.0)]),
+    ):
+        stream.put_nowait(each)
+    await until(lambda: book.last_diff_uid == 9)
+    assert [(row.price, row.amount) for row in book.bid_entries()] == [(103.0, 1.0), (100.0, 1.0), (99.0, 2.0)]
+    stream.put_nowait(message(snapshot, 10, [(98.0, 1.0)]))
+    await until(lambda: book.snapshot_uid == 10)
+    assert [row.price for row in book.bid_entries()] == [98.0]
+    assert "BTC-ZAR: a message of the order book could not be applied" in caplog.text
+    assert tracker.metrics.per_pair_metrics["BTC-ZAR"].diffs_processed == tracker.metrics.total_diffs_processed == 4
+    tracker.stop()

@@ -1,0 +1,138 @@
+"""Market data collapses to its newest state when the event loop falls behind; nothing that was proven is lost in it."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.market_frames import record
+from benchmarks.market_replay import memory_replay
+from hummingbot.connector.exchange.valr.valr_market_outbox import Outbox
+from hummingbot.connector.exchange.valr.valr_market_session import TrackedPair
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookFeed, Level
+
+SNAPSHOT = BookChange(True, [(2.0, 1.0), (1.0, 1.0)], [(3.0, 1.0), (4.0, 1.0)])
+
+
+def new_pair(name: str) -> TrackedPair:
+    return TrackedPair(name, BookFeed.L1, MarketTiming())
+
+
+def diff(bids: list[Level], asks: list[Level]) -> BookChange:
+    return BookChange(False, bids, asks)
+
+
+class Taken:
+    """What an outbox has handed on, by pair."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[str, BookChange]] = []
+        self.outbox = Outbox(lambda pair, change: self.changes.append((pair.trading_pair, change)))
+
+    def new(self) -> list[tuple[str, BookChange]]:
+        changes, self.changes = self.changes, []
+        return changes
+
+
+async def end_of_round() -> None:
+    await asyncio.sleep(0)
+
+
+async def test_a_change_is_handed_on_at_once_and_what_follows_in_the_round_as_one() -> None:
+    taken, pair, other = Taken(), new_pair("BTC-ZAR"), new_pair("ETH-ZAR")
+    first = diff([(1.0, 5.0)], [])
+    taken.outbox.put(pair, first)
+    taken.outbox.put(other, first)
+    assert taken.new() == [("BTC-ZAR", first), ("ETH-ZAR", first)]
+    taken.outbox.put(pair, diff([(1.0, 6.0), (2.0, 1.0)], [(3.0, 1.0)]))
+    taken.outbox.put(pair, diff([(1.0, 0.0)], [(4.0, 1.0)]))
+    assert taken.new() == []
+    await end_of_round()
+    assert taken.new() == [("BTC-ZAR", diff([(1.0, 0.0), (2.0, 1.0)], [(3.0, 1.0), (4.0, 1.0)]))]
+    taken.outbox.put(pair, first)
+    assert taken.new() == [("BTC-ZAR", first)]
+    await end_of_round()
+    assert taken.new() == []
+
+
+async def test_a_snapshot_takes_the_place_of_what_waits_and_takes_in_what_follows() -> None:
+    taken, pair = Taken(), new_pair("BTC-ZAR")
+    for change in (diff([], []), diff([(9.0, 9.0)], []), SNAPSHOT, diff([(2.0, 0.0), (1.5, 1.0)], [(2.5, 1.0)])):
+        taken.outbox.put(pair, change)
+    await end_of_round()
+    whole = BookChange(True, [(1.5, 1.0), (1.0, 1.0)], [(2.5, 1.0), (3.0, 1.0), (4.0, 1.0)])
+    assert taken.new() == [("BTC-ZAR", diff([], [])), ("BTC-ZAR", whole)]
+
+
+async def test_nothing_of_a_forgotten_pair_is_handed_on() -> None:
+    taken, pair = Taken(), new_pair("BTC-ZAR")
+    taken.outbox.forget(pair)
+    taken.outbox.put(pair, diff([], []))
+    taken.outbox.put(pair, SNAPSHOT)
+    taken.outbox.forget(pair)
+    await end_of_round()
+    assert taken.new() == [("BTC-ZAR", diff([], []))]
+
+
+levels = st.lists(st.tuples(st.sampled_from([1.0, 2.0, 3.0]), st.sampled_from([0.0, 1.0, 2.0])), max_size=3)
+snapshots = st.builds(
+    lambda bids, asks: BookChange(
+        True, *([level for level in dict(side).items() if level[1]] for side in (bids, asks))
+    ),
+    levels,
+    levels,
+)
+rounds = st.lists(st.lists(st.one_of(st.builds(diff, levels, levels), snapshots), max_size=6), max_size=4)
+
+
+def as_book(changes: list[BookChange]) -> tuple[dict[float, float], dict[float, float]]:
+    bids: dict[float, float] = {}
+    asks: dict[float, float] = {}
+    for change in changes:
+        for side, changed in ((bids, change.bids), (asks, change.asks)):
+            if change.is_snapshot:
+                side.clear()
+            side.update(changed)
+    return tuple({price: amount for price, amount in side.items() if amount} for side in (bids, asks))
+
+
+@given(rounds)
+def test_collapsed_or_not_the_book_is_the_same(rounds: list[list[BookChange]]) -> None:
+    async def run() -> None:
+        taken, pair, put = Taken(), new_pair("BTC-ZAR"), list[BookChange]()
+        for changes in rounds:
+            before = len(taken.changes)
+            for change in changes:
+                put.append(change)
+                taken.outbox.put(pair, change)
+            await end_of_round()
+            assert len(taken.changes) - before == min(len(changes), 2)
+            assert as_book([change for _, change in taken.changes]) == as_book(put)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("feed", ["l1", "full", "aggregated"])
+async def test_a_loop_that_has_fallen_behind_brings_hummingbots_books_up_to_date_in_few_steps(feed: str) -> None:
+    """Every frame is proven, the books are the exchange's in the end, and the work of Hummingbot's is a fraction."""
+    recording = record(feed, 2, 60, 1, 600)
+    async with memory_replay(recording, feed) as market:
+        steps: list[int] = []
+        on_applied = market.on_applied
+
+        def count(update_id: int) -> None:
+            steps.append(update_id)
+            on_applied(update_id)
+
+        for book in market.tracker.order_books.values():
+            book._on_applied = count
+        frames = market.source._update_id
+        await market.apply(recording.batches[0])
+        market.check(recording)
+        assert market.source._update_id - frames > 500
+        # Twice a pair for each 64 kB that the socket had ready.
+        rounds = 2 + sum(map(len, recording.batches[0])) // 65536
+        assert len(steps) <= 2 * 2 * rounds
+        assert len(set(steps)) == len(steps)
