@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 COMPACT_AFTER_LINES = 10_000
 
@@ -36,6 +36,9 @@ class OrderJournal:
     :param account: a name of the account that tells nothing about its key
     """
 
+    # Those whose connectors were stopped while orders lived: their locks last as long as this process.
+    _retired: ClassVar[list["OrderJournal"]] = []
+
     def __init__(self, folder: Callable[[], Path], account: str) -> None:
         self._find_folder = folder
         self._account = account
@@ -50,16 +53,19 @@ class OrderJournal:
         return dict(self._entries)
 
     def open(self) -> dict[str, JournalEntry]:
-        """Start a journal and take over those that dead processes of this account left; return their orders.
+        """Start a journal and take over those that dead processes and stopped connectors of this account left.
 
-        Does nothing when it is open already.
+        Return their orders. Does nothing but end its retirement when it is open already.
 
         :raises OSError: the folder cannot be written to
         """
         if self._file is not None:
+            if self in self._retired:
+                self._retired.remove(self)
             return {}
         folder = self._find_folder()
         folder.mkdir(parents=True, exist_ok=True)
+        self._release_retired()
         abandoned = self._lock_abandoned(folder)
         adopted = {entry.client_order_id: entry for file in abandoned for entry in _read_entries(file)}
         self._path = folder / f"{self._prefix}{os.getpid()}_{time.time_ns()}.journal"
@@ -78,6 +84,17 @@ class OrderJournal:
             self._path.unlink(missing_ok=True)
         self._file.close()
         self._file = None
+
+    def retire(self) -> None:
+        """Keep the journal of a stopped connector, until it starts again or the next one of its account takes it over."""
+        if self._file is not None and self not in self._retired:
+            self._retired.append(self)
+
+    def _release_retired(self) -> None:
+        for journal in [each for each in self._retired if each._account == self._account]:
+            self._retired.remove(journal)
+            journal.close()
+            journal._entries = {}
 
     def add(self, client_order_id: str, trading_pair: str) -> None:
         """Record an order before it is sent, once; on return that has left this process.

@@ -194,7 +194,9 @@ class OrderKeeper:
             self._loop_task = None
         for task in self._tasks:
             task.cancel()
-        if not self._lifecycle.live_ids:
+        if self._lifecycle.live_ids:
+            self._journal.retire()
+        else:
             self._journal.close()
 
     async def stop(self) -> None:

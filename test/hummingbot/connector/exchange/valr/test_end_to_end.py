@@ -181,13 +181,15 @@ async def test_what_happened_while_the_socket_was_away_is_learned(bot: Bot) -> N
     await eventually(lambda: bot.exchange.status_dict["user_stream_initialized"])
 
 
-async def test_an_order_of_a_killed_process_is_found_and_cancelled(server: LoopbackServer) -> None:
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped, and started again in the same process"])
+async def test_an_order_of_an_earlier_run_is_found_and_cancelled(server: LoopbackServer, is_killed: bool) -> None:
     foreign = server.exchange.place_limit(server.account_id, SYMBOL, "buy", "0.01", "995000")
     async with Bot(server).running() as first:
         order_id = first.buy("1001000")
         await eventually(lambda: first.ids("created") == [order_id])
-    # The process is gone without a cancel; Hummingbot saved nothing.
-    first.die()
+    # It is gone without a cancel; Hummingbot saved nothing.
+    if is_killed:
+        first.die()
     async with Bot(server).running() as second:
         await eventually(lambda: second.live() == [foreign.client_order_id], seconds=15)
         assert second.told("created") == second.told("cancelled") == []

@@ -199,6 +199,42 @@ def test_two_connectors_of_one_process_do_not_take_each_others_orders(folder: Pa
     first.close()
 
 
+def test_a_stopped_connector_hands_its_orders_to_the_next_one_of_the_same_process(folder: Path) -> None:
+    stopped, other = journal_in(folder), journal_in(folder, OTHER_ACCOUNT)
+    stopped.open()
+    stopped.add("HBOTB1", "BTC-ZAR")
+    stopped.retire()
+    stopped.retire()
+    assert other.open() == {}
+    successor = journal_in(folder)
+    assert list(successor.open()) == ["HBOTB1"]
+    assert stopped.entries == {}
+    # Should the stopped one start again after all, it begins anew.
+    assert stopped.open() == {}
+    for journal in (stopped, successor, other):
+        journal.close()
+
+
+def test_a_stopped_connector_that_starts_again_keeps_its_orders(folder: Path) -> None:
+    journal, newcomer = journal_in(folder), journal_in(folder)
+    journal.open()
+    journal.add("HBOTB1", "BTC-ZAR")
+    journal.retire()
+    assert journal.open() == {}
+    assert newcomer.open() == {}
+    assert list(journal.entries) == ["HBOTB1"]
+    journal.close()
+    newcomer.close()
+
+
+def test_a_journal_that_was_never_opened_cannot_retire(folder: Path) -> None:
+    journal = journal_in(folder)
+    journal.retire()
+    assert journal.open() == {}
+    assert journal.open() == {}
+    journal.close()
+
+
 def test_another_accounts_orders_are_not_touched(folder: Path) -> None:
     path = leave_behind(folder, "+ HBOTB1 BTC-ZAR 1700000000.5\n", OTHER_ACCOUNT)
     journal = journal_in(folder)
