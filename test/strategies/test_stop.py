@@ -23,8 +23,6 @@ from valr_loopback.fault_kinds import FaultKind
 from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
-pytestmark = pytest.mark.xdist_group("whole bots")
-
 STUBBORN = """
 import asyncio
 from decimal import Decimal
