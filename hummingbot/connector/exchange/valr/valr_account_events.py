@@ -66,9 +66,8 @@ class AccountEvents:
 
         :raises ValueError: the frame is not an event at all
         """
-        self._counters.account_events += 1
-        self._record_age(message)
-        if isinstance(message, OrderReport | AccountTrade | OrderProcessed):
+        heard_at = self._valr_time()
+        if isinstance(message, (OrderReport, AccountTrade, OrderProcessed)):
             await self._keeper.take_event(message)
         elif isinstance(message, OpenOrders):
             await self._keeper.take_open_orders(message)
@@ -88,6 +87,9 @@ class AccountEvents:
             self._doubt_all_because_of(message)
         elif isinstance(message, SocketError):
             self._logger().warning(f"VALR reports an error on the account socket: {message.message}")
+        # Last: what happened is told first.
+        self._counters.account_events += 1
+        self._record_age(message, heard_at)
 
     def _doubt_all_because_of(self, message: Unknown) -> None:
         # It may be news of an order; a kind that comes in crowds must not eat up the rate limit.
@@ -97,14 +99,14 @@ class AccountEvents:
         ):
             self._keeper.doubt_all()
 
-    def _record_age(self, message: AccountMessage) -> None:
+    def _record_age(self, message: AccountMessage, heard_at: float) -> None:
         happened_at = None
         if isinstance(message, OrderReport):
             happened_at = message.updated_at
         elif isinstance(message, AccountTrade):
             happened_at = message.traded_at
         if happened_at is not None:
-            self._latency.event(self._valr_time() - happened_at)
+            self._latency.event(heard_at - happened_at)
 
     async def _doubt_what_it_concerns(self, message: Unreadable) -> None:
         if message.kind == "frame":

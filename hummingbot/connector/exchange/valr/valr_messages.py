@@ -39,7 +39,7 @@ def parse_number(value: Any) -> Decimal:
 
     :raises ValueError: not a finite decimal number
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+    if type(value) is not str and (isinstance(value, bool) or not isinstance(value, str | int | float | Decimal)):
         raise ValueError("not a number")
     text = str(value).strip()
     if "," in text:

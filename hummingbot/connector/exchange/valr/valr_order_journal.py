@@ -86,7 +86,7 @@ class OrderJournal:
         self._file = None
 
     def retire(self) -> None:
-        """Keep the journal of a stopped connector, until it starts again or the next one of its account takes it over."""
+        """Keep a stopped connector's journal until it starts again, or the next one of its account takes it over."""
         if self._file is not None and self not in self._retired:
             self._retired.append(self)
 

@@ -722,18 +722,18 @@ class OrderKeeper:
         )
 
     async def _tell_end(self, ended: Ended) -> None:
+        known_at = time.monotonic()
+        if not ended.stray:
+            order = self._tracker.fetch_order(ended.client_order_id)
+            if order is not None:
+                # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
+                order.completely_filled_event.set()
+            problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
+            await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
         self._placed.pop(ended.client_order_id, None)
-        self._latency.ended(ended.client_order_id, time.monotonic(), cancelled=ended.end is End.CANCELLED)
+        self._latency.ended(ended.client_order_id, known_at, cancelled=ended.end is End.CANCELLED)
         if ended.proven:
             self._forget(ended.client_order_id)
-        if ended.stray:
-            return
-        order = self._tracker.fetch_order(ended.client_order_id)
-        if order is not None:
-            # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
-            order.completely_filled_event.set()
-        problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
-        await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
 
     def _forget(self, client_order_id: str) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -178,11 +179,18 @@ class ValrWSConnection(WSConnection):
             if self._client_session is not None:
                 await self._client_session.close()
 
-    async def _process_message(self, msg: aiohttp.WSMessage) -> aiohttp.WSMessage | None:
-        if msg.type is not aiohttp.WSMsgType.TEXT:
-            return await super()._process_message(msg)
-        self._update_last_recv_time(msg)
-        return msg
+    async def receive(self) -> WSResponse | None:
+        """Return the next message: a text frame the short way, anything else through the base class's checks."""
+        self._ensure_connected()
+        while self._connected:
+            message = await self._read_message()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                self._last_recv_time = time.time()
+            else:
+                message = await self._process_message(message)
+            if message is not None:
+                return self._build_resp(message)
+        return None
 
     @classmethod
     def _build_resp(cls, msg: aiohttp.WSMessage) -> WSResponse:
