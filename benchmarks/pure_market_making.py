@@ -93,6 +93,7 @@ class LiveCount:
         self._live: set[str] = set()
         self._ended: set[str] = set()
         self._above_since: float | None = None
+        self.ended_at: dict[str, float] = {}
         self.most = 0
         self.longest_above = 0.0
 
@@ -103,6 +104,7 @@ class LiveCount:
         order = frame["data"]
         if order["orderStatusType"] in ENDED:
             self._ended.add(order["orderId"])
+            self.ended_at[order["customerOrderId"]] = time.perf_counter()
         else:
             self._live.add(order["orderId"])
         self._live -= self._ended
@@ -149,6 +151,11 @@ class Seen:
         """Return the seconds from each of the strategy's cancels to the event that tells of its proof."""
         told = self.told["cancelled"]
         return [told[order] - moment for order, moment in self.connector.cancelled.items() if order in told]
+
+    def own_times(self) -> list[float]:
+        """Return by how many seconds the connector told of each end later than the second connection heard of it."""
+        ended_at = self.live.ended_at
+        return [moment - ended_at[order] for order, moment in self.told["cancelled"].items() if order in ended_at]
 
 
 async def trade(seconds: float) -> Seen:
@@ -218,7 +225,8 @@ def _result(seconds: float, seen: Seen) -> Result:
         [
             f"one refresh every {span / len(late):.2f} s",
             "cancel to proof: "
-            + ", ".join(f"p{rank:g} {percentile(proofs, rank) * 1e3:.1f} ms" for rank in (50, 99, 99.9)),
+            + ", ".join(f"p{rank:g} {percentile(proofs, rank) * 1e3:.1f} ms" for rank in (50, 99, 99.9, 100)),
+            f"of it after the exchange's word: {max(seen.own_times()) * 1e3:.1f} ms at most",
             f"{ticks - len(connector.ticks)} of {ticks} ticks were left out by Hummingbot's clock",
             f"the event loop stood still for {seen.standstill * 1e3:.0f} ms at most",
             f"{seen.processor:.0%} of one processor",

@@ -2,10 +2,12 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from xdist.scheduler import LoadScopeScheduling
 
 _NO_NAME_SERVER = """
@@ -55,10 +57,17 @@ def offline_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 
 
 @pytest.fixture
-def unmeasured_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the processes that a test starts run without coverage, with which they take twice their time.
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test, and the processes that it starts, run without coverage, which takes half their speed or more.
 
-    What a test runs in its own process goes without by the mark `no_cover`. Both are for tests that go many times
-    through code which other tests go through once.
+    For tests that go many times through code which others go through once.
     """
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    paused = []
+    # Below pytest-cov's measurement a worker has another, which its own mark `no_cover` would let go on.
+    while (running := Coverage.current()) is not None:
+        running.stop()
+        paused.append(running)
+    yield
+    for each in reversed(paused):
+        each.start()

@@ -9,6 +9,8 @@ from test.faults.runner import Timing
 from test.faults.scenarios import NASTIEST
 from test.faults.side_by_side import run_all
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 TIMING = Timing(faulty=10.0, crowded=20.0)
 
 

@@ -19,6 +19,8 @@ from test.hummingbot.connector.exchange.valr.loopback_bot import Bot, eventually
 from valr_loopback.fault_kinds import FaultKind
 from valr_loopback.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 BOOT_SECONDS = 120.0
 FILL_SECONDS = 60.0
 STRAY_BOUND = 15.0

@@ -21,6 +21,8 @@ from valr_loopback.faults import Fault
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 from valr_loopback.times import HandClock
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 FEW = Size(pairs=8, hours=0.01, checkpoints=12, frames=10, sockets=0.5, pace=0.5)
 
 

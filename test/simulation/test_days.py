@@ -10,6 +10,8 @@ from test.simulation.day import simulate
 from test.simulation.world import QUIET_END, draw_world
 from valr_loopback.faults import Fault
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 REPLAY = "from test.simulation.day import simulate; print(simulate({seed}, {minutes}).digest)"
 
 

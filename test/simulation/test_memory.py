@@ -4,11 +4,15 @@ from collections import deque
 from dataclasses import replace
 from unittest.mock import patch
 
+import pytest
+
 from hummingbot.connector.client_order_tracker import ClientOrderTracker
 from hummingbot.connector.exchange.valr import valr_order_lifecycle
 from test.simulation.day import play
 from test.simulation.memory import entries
 from test.simulation.world import draw_world
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_memory_is_flat() -> None:

@@ -7,6 +7,8 @@ from test.simulation.day import play
 from test.simulation.hunt import hunt
 from test.simulation.mutants import MUTANTS, Change, Mutant, wrong_rule
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 SEEDS = range(1, 201)
 """The days that `make test` plays with all rules on."""
 

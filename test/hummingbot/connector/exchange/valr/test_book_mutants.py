@@ -18,6 +18,8 @@ from .book_sessions import AGGREGATED, FEEDS, FULL, L1, Story, record, stories
 from .book_witness import Trial, follow
 from .test_book_properties import PROMISES
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 # Most are caught within ten.
 EXAMPLES = 300
 

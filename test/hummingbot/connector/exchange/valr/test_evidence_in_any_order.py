@@ -13,6 +13,7 @@ and all of it once the evidence has calmed down (``evidence_story``).
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, event, given, note, seed, settings
 
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
@@ -20,6 +21,8 @@ from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecyc
 from . import evidence_strategies as themes
 from .evidence_plans import Story
 from .evidence_story import Play
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 EXAMPLES = int(os.environ.get("EVIDENCE_EXAMPLES", "10000"))
 SEED = int(os.environ.get("EVIDENCE_SEED", "0"))

@@ -13,6 +13,8 @@ from .evidence_mutants import changed_lifecycle
 from .evidence_plans import Kind, Story
 from .evidence_story import Play
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 # Most are caught within a hundred; which stories are drawn depends also on the modules that are loaded.
 EXAMPLES = 6000
 
