@@ -82,5 +82,5 @@ def test_the_profile_is_a_page_that_shows_both_paths(tmp_path: Path) -> None:
     done = run("benchmarks.profile", "--short", "--html", page)
     assert str(page) in done.stdout
     content = page.read_text()
-    for function in ("_user_stream_event_listener", "on_frame"):
+    for function in ("parse_account_frame", "on_frame"):
         assert function in content
