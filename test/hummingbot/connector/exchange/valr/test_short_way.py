@@ -1,0 +1,205 @@
+"""The short way of an order: journalled, written and on record before ``buy`` returns; all else goes the long way."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+import hummingbot.connector.utils as hummingbot_utils
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr import valr_order_entry
+from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
+from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
+from hummingbot.connector.exchange.valr.valr_web_utils import frame_encoder
+from hummingbot.core.data_type.common import OrderType
+from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, World, until, world
+
+
+class Socket:
+    """An account socket that takes frames at once, and notes what the journal and the record held at that moment."""
+
+    def __init__(self, place: World) -> None:
+        self._place = place
+        self.frames: list[dict[str, Any]] = []
+        self.journalled: list[set[str]] = []
+        self.on_record: list[set[str]] = []
+        place.exchange._keeper.ensure_running()
+        place.exchange._order_entry.socket_opened(self.send)
+
+    def send(self, frame: dict[str, Any]) -> asyncio.Future[None]:
+        self.frames.append(frame)
+        self.journalled.append(set(self._place.exchange._keeper._journal.entries))
+        self.on_record.append(set(self._place.exchange.in_flight_orders))
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        written.set_result(None)
+        return written
+
+    def answer(self, content: dict[str, Any]) -> None:
+        reply = {"clientMsgId": self.frames[-1]["clientMsgId"], **content}
+        assert self._place.exchange._order_entry.take_reply(reply) is None
+
+
+async def open_socket(place: World) -> Socket:
+    socket = Socket(place)
+    # The keeper's task begins.
+    await asyncio.sleep(0)
+    return socket
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the replies that these tests leave out."""
+    monkeypatch.setattr(valr_order_entry, "REPLY_DEADLINE", 0.2)
+
+
+def buy(place: World, amount: str = "0.5", price: str = "10000", **options: Any) -> str:
+    order_type = options.pop("order_type", OrderType.LIMIT)
+    return place.exchange.buy(PAIR, Decimal(amount), order_type, Decimal(price), **options)
+
+
+async def test_the_frame_is_written_before_buy_returns_and_the_journal_before_the_frame() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = buy(place)
+        (frame,) = socket.frames
+        assert (frame["type"], frame["clientMsgId"]) == (CONSTANTS.PLACE_LIMIT_ORDER, order_id)
+        assert frame["payload"] == {
+            "side": "BUY",
+            "pair": "ETHZAR",
+            "customerOrderId": order_id,
+            "quantity": "0.5",
+            "price": "10000",
+            "postOnly": False,
+            "timeInForce": "GTC",
+        }
+        assert socket.journalled == [{order_id}]
+        assert socket.on_record == [set()]
+        assert list(place.exchange.in_flight_orders) == [order_id]
+        socket.answer({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"orderId": ORDER_ID}})
+        await place.hears({"type": "ORDER_PROCESSED", "data": {"orderId": ORDER_ID, "success": True}})
+        assert [event.order_id for event in place.told("created")] == [order_id]
+
+
+async def test_a_refusal_is_told_after_buy_has_returned() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = place.exchange.sell(PAIR, Decimal("0.5"), OrderType.LIMIT_MAKER, Decimal("10000"))
+        assert (socket.frames[0]["payload"]["side"], socket.frames[0]["payload"]["postOnly"]) == ("SELL", True)
+        socket.answer({"type": "INVALID_PLACE_LIMIT_REQUEST", "error": {"code": -6, "message": "Insufficient Balance"}})
+        assert place.told("failed") == []
+        await until(lambda: [event.order_id for event in place.told("failed")] == [order_id])
+
+
+@pytest.mark.parametrize("amount", ["0.5", "0.123456789012", "1.999999999"])
+@pytest.mark.parametrize("price", ["10000", "10000.4999", "9999.99999999"])
+async def test_prices_and_amounts_are_rounded_as_hummingbot_rounds_them(amount: str, price: str) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = buy(place, amount, price)
+        order, sent = place.exchange.in_flight_orders[order_id], socket.frames[0]["payload"]
+        assert Decimal(sent["price"]) == order.price == place.exchange.quantize_order_price(PAIR, Decimal(price))
+        assert Decimal(sent["quantity"]) == order.amount == place.exchange.quantize_order_amount(PAIR, Decimal(amount))
+
+
+@pytest.mark.parametrize(
+    ("amount", "price"),
+    [("0.0000001", "10000"), ("100000000", "10000"), ("0.5", "0"), ("0.5", "NaN"), ("NaN", "10000"), ("0.001", "1")],
+    ids=["too small", "too large", "no price", "price not a number", "amount not a number", "worth too little"],
+)
+async def test_what_breaks_the_rules_is_not_written(amount: str, price: str) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        buy(place, amount, price)
+        assert socket.frames == []
+        await asyncio.sleep(0.02)
+        assert socket.frames == []
+        assert place.told("created") == []
+
+
+async def test_an_order_with_qualifiers_goes_the_long_way() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = buy(place, time_in_force="IOC")
+        assert list(place.exchange.in_flight_orders) == [order_id]
+        assert socket.on_record == [{order_id}]
+        assert socket.frames[0]["payload"]["timeInForce"] == "IOC"
+
+
+async def test_without_a_socket_it_goes_over_rest() -> None:
+    async with world() as place:
+        place.valr.answers[LIMIT] = (201, {"id": ORDER_ID})
+        order_id = buy(place)
+        await until(lambda: [event.order_id for event in place.told("created")] == [order_id])
+        assert len(place.valr.sent(LIMIT)) == 1
+
+
+async def test_a_used_up_rate_limit_is_waited_for() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        while place.exchange._throttler.take(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            pass
+        order_id = buy(place)
+        assert socket.frames == []
+        # On record all the same, and in the journal only once.
+        assert list(place.exchange.in_flight_orders) == [order_id]
+        assert list(place.exchange._keeper._journal.entries) == [order_id]
+
+
+@pytest.fixture
+def full_disk() -> Iterator[IO[bytes]]:
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        yield file
+
+
+async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        place.exchange._keeper._journal._file = full_disk
+        order_id = buy(place)
+        assert socket.frames == []
+        await until(lambda: [event.order_id for event in place.told("failed")] == [order_id])
+        assert socket.frames == []
+
+
+def test_a_line_that_is_cut_short_is_no_journal(tmp_path: Path) -> None:
+    class Cut:
+        def write(self, data: bytes) -> int:
+            return len(data) - 1
+
+        def close(self) -> None:
+            pass
+
+    journal = OrderJournal(lambda: tmp_path, "account")
+    journal.open()
+    whole, journal._file = journal._file, Cut()  # type: ignore[assignment]
+    with pytest.raises(OSError, match="cut short"):
+        journal.add("HBOTB1", PAIR)
+    assert journal.entries == {}
+    journal._file = whole
+    journal.close()
+
+
+@pytest.mark.parametrize("trading_pair", ["BTC-ZAR", "USDT-ZAR", "$X-USDC"])
+@pytest.mark.parametrize("is_buy", [True, False])
+def test_order_ids_are_hummingbots(is_buy: bool, trading_pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hummingbot_utils, "get_tracking_nonce", lambda: 1795284382649747)
+    expected = hummingbot_utils.get_new_client_order_id(
+        is_buy, trading_pair, CONSTANTS.CLIENT_ORDER_ID_PREFIX, CONSTANTS.CLIENT_ORDER_ID_MAX_LENGTH
+    )
+    ids = ClientOrderIds()
+    assert [ids.new(is_buy, trading_pair) for _ in range(2)] == [expected] * 2
+
+
+@pytest.mark.parametrize("has_orjson", [True, False])
+def test_frames_are_compact_json(has_orjson: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_orjson:
+        monkeypatch.setitem(sys.modules, "orjson", None)
+    frame = {"type": "PING", "payload": {"price": "1.50", "postOnly": False}}
+    text = frame_encoder()(frame)
+    assert json.loads(text) == frame
+    assert " " not in text
