@@ -178,7 +178,7 @@ def _result(what: str, live: int, runs: list[list[tuple[float, float]]]) -> Resu
     pairs = zip(figures["ours p50"].runs, figures["floor p50"].runs, strict=True)
     beyond = Spread.of([mine - 2 * least for mine, least in pairs]).median
     return Result(
-        "account event",
+        "events",
         f"{what}: wire text to Hummingbot's event, {live} live orders",
         "us",
         figures,

@@ -123,29 +123,28 @@ async def measure(plan: Plan, say: Progress) -> list[Result]:
 
 
 def _results(pairs: int, windows: list[Window]) -> list[Result]:
-    measure_name = f"{pairs} pairs"
-    case = f"{UPDATES_PER_PAIR:g} updates a second each"
+    case = f"{pairs} pairs with {UPDATES_PER_PAIR:g} updates a second each"
     share = _spread(each.share for each in windows)
     ages = {"p50": _spread(each.age_p50 for each in windows), "p99": _spread(each.age_p99 for each in windows)}
     settled = windows[len(windows) // 5]
     last = windows[-1]
     return [
         Result(
-            measure_name,
+            "pairs",
             f"{case}, processor time",
             "% of a core",
             {"ours": share},
             (Target("at most 50 % of a core", share.median, 50, guard=95),),
         ),
         Result(
-            measure_name,
+            "pairs",
             f"{case}, age in Hummingbot's book",
             "ms",
             ages,
             (Target("p99 age below 20 ms", ages["p99"].median, 20),),
         ),
         Result(
-            measure_name,
+            "pairs",
             f"{case}, memory",
             "MB",
             {"ours": _spread(each.memory for each in windows)},

@@ -54,7 +54,7 @@ def _result(pairs: int, rate: float, runs: dict[str, list[list[float]]]) -> Resu
         for name, each in runs.items()
     }
     return Result(
-        "submit under load",
+        "load",
         f"buy() to socket write, {RATE:g} a second, {rate:,.0f} messages a second of {pairs} pairs",
         "us",
         figures,

@@ -148,9 +148,8 @@ class Reader:
         )
 
     def _has_applied(self) -> bool:
-        tracker = self._tracker
-        queues = (tracker._order_book_diff_stream, *tracker._tracking_message_queues.values())
-        return all(queue.empty() for queue in queues)
+        # Changes that came in the same round of the event loop wait for its end.
+        return bool(self._tracker._order_book_diff_stream.empty()) and self._exchange.books.is_handed_on
 
 
 async def _until(condition: Any) -> None:

@@ -81,7 +81,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger
         )
         self._books = MarketBooks(self, self._connections, self._feed, self._timing, self._metrics, self.logger)
-        self._outbox = Outbox(self._hand_on)
+        self._outbox = Outbox(self._hand_on, self._is_taken)
         self._pairs: dict[str, TrackedPair] = {}
         self._joining: set[str] = set()
         self._update_id = 0
@@ -121,6 +121,11 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         pair = self._pairs.get(trading_pair)
         line = self._active_line(pair) if pair else None
         return line.book.queue_position(exchange_order_id) if line and isinstance(line.book, FullBook) else None
+
+    @property
+    def is_handed_on(self) -> bool:
+        """Whether the tracker has been given all that was proven: nothing waits for the event loop's round to end."""
+        return self._outbox.is_empty
 
     # --- What the tracker asks ----------------------------------------------------------------------------------------
     def expect_change(self, trading_pair: str, is_buy: bool, price: Decimal, since: float) -> None:
@@ -399,6 +404,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
 
     def _hand_on(self, pair: TrackedPair, change: BookChange) -> None:
         self._message_queue[self._diff_messages_queue_key].put_nowait(self._message(pair, change))
+
+    def _is_taken(self) -> bool:
+        return self._message_queue[self._diff_messages_queue_key].empty()
 
     def _message(self, pair: TrackedPair, change: BookChange) -> OrderBookMessage:
         """Return ``change`` as Hummingbot's message, stamped on receipt: the wire's time can be 10 s old."""

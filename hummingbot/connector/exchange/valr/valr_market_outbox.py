@@ -8,57 +8,72 @@ from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Level
 
 
 class Outbox:
-    """Hands on the changes of books, at most twice a pair in each round of the event loop.
+    """Hands on the changes of books; a pair whose last change was not taken yet waits until the loop's round ends.
 
     While the loop keeps up, each change is handed on the moment it is proven. When the loop has fallen behind, one
     round brings many frames of a pair: every one of them has been proven, but what follows the first waits until the
-    end of the round and is then handed on as one. Whatever comes in, no more than one change a pair waits here.
+    end of the round and is then handed on as one. Whatever comes in, no more than one change a pair waits here, and no
+    more than two a round are handed on.
 
     :param hand_on: takes a change, the newest of its pair
+    :param is_taken: tells whether all that was handed on has been taken to the books
     """
 
-    def __init__(self, hand_on: Callable[[TrackedPair, BookChange], None]) -> None:
+    def __init__(self, hand_on: Callable[[TrackedPair, BookChange], None], is_taken: Callable[[], bool]) -> None:
         self._hand_on = hand_on
-        self._round: dict[TrackedPair, _Newest | None] = {}
+        self._is_taken = is_taken
+        self._handed_on: set[TrackedPair] = set()
+        self._waiting: dict[TrackedPair, _Newest] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._waiting
 
     def put(self, pair: TrackedPair, change: BookChange) -> None:
-        """Hand on a change, or let it wait if another one of its pair was handed on in this round."""
-        if pair not in self._round:
-            if not self._round:
-                asyncio.get_running_loop().call_soon(self._end_round)
-            self._round[pair] = None
+        """Hand on a change, or let it wait."""
+        newest = self._waiting.get(pair)
+        if newest is not None:
+            newest.take(change)
+            return
+        if self._is_taken():
+            self._handed_on.clear()
+        if pair not in self._handed_on:
+            self._handed_on.add(pair)
             self._hand_on(pair, change)
             return
-        newest = self._round[pair]
-        if newest is None or change.is_snapshot:
-            self._round[pair] = _Newest(change)
-        else:
-            newest.take(change)
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._end_round)
+        self._waiting[pair] = _Newest(change)
 
     def forget(self, pair: TrackedPair) -> None:
         """Hand on nothing of a pair any more."""
-        if pair in self._round:
-            self._round[pair] = None
+        self._waiting.pop(pair, None)
 
     def _end_round(self) -> None:
-        ended, self._round = self._round, {}
-        for pair, newest in ended.items():
-            if newest is not None:
-                self._hand_on(pair, newest.change())
+        waiting, self._waiting = self._waiting, {}
+        for pair, newest in waiting.items():
+            self._hand_on(pair, newest.change())
 
 
 class _Newest:
     """Changes that follow each other, as one."""
 
     def __init__(self, first: BookChange) -> None:
-        self._is_snapshot = first.is_snapshot
-        self._bids = dict(first.bids)
-        self._asks = dict(first.asks)
+        self._begin(first)
+
+    def _begin(self, change: BookChange) -> None:
+        self._is_snapshot = change.is_snapshot
+        self._bids = dict(change.bids)
+        self._asks = dict(change.asks)
 
     def take(self, change: BookChange) -> None:
-        """Add what changed next: the newest amount at a price replaces the one before."""
-        self._bids.update(change.bids)
-        self._asks.update(change.asks)
+        """Add what changed next: the newest amount at a price replaces the one before, a snapshot everything."""
+        if change.is_snapshot:
+            self._begin(change)
+        else:
+            self._bids.update(change.bids)
+            self._asks.update(change.asks)
 
     def change(self) -> BookChange:
         """Return all of it."""

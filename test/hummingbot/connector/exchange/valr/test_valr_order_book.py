@@ -573,8 +573,11 @@ class SlidingMarket:
 
 
 def fill_the_memory_of_prices() -> None:
-    asks = [(str(price), "1") for price in range(2_000_000, 2_040_000)]
+    # Far apart: a text that both sides share would take memory once.
+    asks = [(str(price), "1") for price in range(2_000_000, 2_020_000)]
     L1Book().apply(l1("SNAPSHOT", 1, [], asks, documented_checksum([], asks)))
+    bids = [(str(price), "1") for price in range(3_020_000, 3_000_000, -1)]
+    L1Book().apply(l1("SNAPSHOT", 1, bids, [], documented_checksum(bids, [])))
 
 
 @pytest.mark.parametrize("feed", BookFeed)
