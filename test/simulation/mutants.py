@@ -143,7 +143,9 @@ MUTANTS: dict[str, Mutant] = {
         day=_UNTOLD_FILLS,
     ),
     "an order ends before its fills are told": Mutant(
-        _lifecycle("_conclude", "if record.filled < max(ending.filled, record.reported):", "if False:"), needs=_LOSSES
+        _lifecycle("_conclude", "if record.filled < max(ending.filled, record.reported):", "if False:"),
+        needs=_LOSSES,
+        caught_by=4,
     ),
     "a trade is told each time it comes": Mutant(
         _lifecycle("_apply_trade", "if trade.trade_id in record.trade_ids:", "if False:")
@@ -189,7 +191,7 @@ MUTANTS: dict[str, Mutant] = {
     "what a lost account socket had not answered is taken for not sent": Mutant(
         Change(valr_order_entry, "OrderEntry.socket_closed", "ValrUnknownOutcomeError(", "ValrNotSentError("),
         needs=("account_socket", "reset", "silence", "stall", "exchange"),
-        caught_by=193,
+        caught_by=26,
     ),
     "a placement is given up at the first miss": Mutant(
         _lifecycle("not_found", "if record.misses < MISSES_NEEDED or now < waited_until:", "if False:"),
