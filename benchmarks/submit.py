@@ -38,31 +38,31 @@ class Side:
         self._live: deque[str] = deque()
         self._count = 0
 
-    async def _submit(self) -> tuple[str, float]:
+    async def _submit(self, now: Callable[[], float] = time.perf_counter) -> tuple[str, float]:
         self._count += 1
-        started = time.perf_counter()
+        started = now()
         identifier = await self.place(self._count)
         self._live.append(identifier)
         return identifier, started
 
-    async def submit_all(self, count: int, live: int) -> list[float]:
+    async def submit_all(self, count: int, live: int, now: Callable[[], float] = time.perf_counter) -> list[float]:
         """Submit ``count`` orders, one every 10 ms, and between them cancel the oldest beyond ``live``.
 
-        Return seconds from each order's call to its write.
+        Return seconds of the clock ``now`` from each order's call to its write.
         """
         while len(self._live) < live:
             await self._submit()
             await asyncio.sleep(0.005)
         submitted: list[tuple[str, float]] = []
         due = time.perf_counter()
-        with WireTap() as tap:
+        with WireTap(now) as tap:
             for _ in range(count):
                 due += 1 / RATE
                 await asyncio.sleep(max(0.0, due - time.perf_counter() - 0.5 / RATE))
                 while len(self._live) >= live:
                     await self.cancel(self._live.popleft())
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
-                submitted.append(await self._submit())
+                submitted.append(await self._submit(now))
             await asyncio.sleep(1.0)
         moments = tap.moments_of([identifier for identifier, _ in submitted])
         return [moments[identifier] - started for identifier, started in submitted]
@@ -105,10 +105,10 @@ class StockSide(Side):
         super().__init__("stock", side.place, side.cancel)
         self._connector = bot.connector
 
-    async def submit_all(self, count: int, live: int) -> list[float]:
+    async def submit_all(self, count: int, live: int, now: Callable[[], float] = time.perf_counter) -> list[float]:
         """Submit with a long log."""
         log_calls(self._connector, LOGGED_CALLS)
-        return await super().submit_all(count, live)
+        return await super().submit_all(count, live, now)
 
 
 @contextlib.asynccontextmanager

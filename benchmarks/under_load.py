@@ -6,6 +6,7 @@ loopback exchange.
 
 import asyncio
 import gc
+import time
 
 from benchmarks.bot import BenchBot, until
 from benchmarks.exchange import running_exchange
@@ -16,8 +17,11 @@ from valr_loopback.many_pairs import FEWEST_PAIRS
 
 MESSAGES_A_SECOND = 4000.0
 LIVE = 50
-# What happens around the measured orders: as many are placed before, and their frames are waited for.
+# Seconds of load around the measured orders.
 MARGIN = 2.0
+CLOCKS = {"time": time.perf_counter, "processor time": time.process_time}
+"""Other programs on the machine disturb the first. The second counts what this process did between the call and the
+write, market data included."""
 
 
 async def measure(plan: Plan, say: Progress) -> list[Result]:
@@ -25,7 +29,7 @@ async def measure(plan: Plan, say: Progress) -> list[Result]:
     pairs = Pairs(plan.size(MOST_PAIRS, FEWEST_PAIRS))
     rate = plan.size(MESSAGES_A_SECOND, 400.0)
     orders = plan.size(400, 50)
-    runs: dict[str, list[list[float]]] = {"unloaded": [], "loaded": []}
+    runs: dict[str, dict[str, list[list[float]]]] = {name: {"unloaded": [], "loaded": []} for name in CLOCKS}
     async with (
         running_exchange("ours", pairs=pairs.count) as exchange,
         market_server("l1", pairs.symbols) as server,
@@ -38,32 +42,28 @@ async def measure(plan: Plan, say: Progress) -> list[Result]:
         gc.collect()
         for number in range(plan.runs):
             say(f"run {number + 1} of {plan.runs}")
-            runs["unloaded"].append(await side.submit_all(orders, LIVE))
-            load = asyncio.create_task(server.play(orders / RATE + MARGIN, rate))
-            await asyncio.sleep(MARGIN / 4)
-            runs["loaded"].append(await side.submit_all(orders, LIVE))
-            await load
+            for name, now in CLOCKS.items():
+                runs[name]["unloaded"].append(await side.submit_all(orders, LIVE, now))
+                load = asyncio.create_task(server.play(orders / RATE + MARGIN, rate))
+                await asyncio.sleep(MARGIN / 4)
+                runs[name]["loaded"].append(await side.submit_all(orders, LIVE, now))
+                await load
         await side.clear()
-    return [_result(pairs.count, rate, runs)]
+    return [_result(pairs.count, rate, name, each) for name, each in runs.items()]
 
 
-def _result(pairs: int, rate: float, runs: dict[str, list[list[float]]]) -> Result:
+def _result(pairs: int, rate: float, clock: str, runs: dict[str, list[list[float]]]) -> Result:
     figures = {
         f"{name} p{rank}": Spread.of([percentile(times, rank) * 1e6 for times in each])
         for rank in (50, 99)
         for name, each in runs.items()
     }
+    p99 = paired(figures["loaded p99"], figures["unloaded p99"]).median
+    guard = 30 if clock == "processor time" else None
     return Result(
         "load",
-        f"buy() to socket write, {RATE:g} a second, {rate:,.0f} messages a second of {pairs} pairs",
+        f"buy() to socket write in {clock}, {RATE:g} a second, {rate:,.0f} messages a second of {pairs} pairs",
         "us",
         figures,
-        (
-            Target(
-                "p99 <= 3 x the unloaded one",
-                paired(figures["loaded p99"], figures["unloaded p99"]).median,
-                3,
-                guard=30,
-            ),
-        ),
+        (Target(f"p99 <= 3 x the unloaded one, in {clock}", p99, 3, guard=guard),),
     )

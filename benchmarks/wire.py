@@ -2,6 +2,7 @@
 
 import time
 from asyncio import selector_events
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,15 +20,19 @@ def plain(data: bytes) -> bytes:
 
 
 class WireTap:
-    """Notes each write of every connection while it is open: the moment, and what was written."""
+    """Notes each write of every connection while it is open: the moment, and what was written.
 
-    def __init__(self) -> None:
+    :param now: the clock
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self.writes: list[tuple[float, bytes]] = []
+        self._now = now
 
     def __enter__(self) -> Self:
         transport: Any = selector_events._SelectorSocketTransport  # type: ignore[attr-defined]
         self._write = write = transport.write
-        note, now = self.writes.append, time.perf_counter
+        note, now = self.writes.append, self._now
 
         def tapped(connection: Any, data: bytes) -> None:
             note((now(), data))

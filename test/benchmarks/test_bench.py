@@ -51,7 +51,7 @@ def test_every_measure_has_figures_and_targets_with_verdicts(bench: tuple[list[d
         assert all(len(figure["runs"]) == 2 for figure in result["figures"].values())
         assert {target["verdict"] for target in result["targets"]} <= {"met", "missed"}
         assert result["targets"]
-    assert " of 13 targets met" in printed
+    assert " of 14 targets met" in printed
 
 
 @pytest.mark.xdist_group("whole bots")
