@@ -494,8 +494,8 @@ class OrderLifecycle:
             record = self._find(report)
             if record is not None:
                 listed.add(record.client_order_id)
-                record.listed = report
                 if not record.ended:
+                    record.listed = report
                     # The list itself is the proof, whatever word a row carries.
                     outcomes += self._prove_open(record, now)
         for client_order_id, record in self._records.items():
@@ -839,7 +839,7 @@ class OrderLifecycle:
     def _close(self, record: OrderRecord, end: End, reason: str, error_type: str, proven: bool) -> list[Outcome]:
         record.told = Stage.ENDED
         record.proven_end = proven
-        record.cancel = None
+        record.cancel = record.listed = None
         record.drop_checks()
         self._records.pop(record.client_order_id, None)
         self._ended[record.client_order_id] = record
