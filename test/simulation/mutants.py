@@ -98,6 +98,11 @@ _UNTOLD_FILLS = made_day(
 )
 """A day on which orders are cancelled over REST after fills of which no event told."""
 
+_UNANSWERED = made_day(
+    fault("place_reply_lost", 40, 170), fault("drop_event", 40, 170), fault("account_socket_close", 40, 170, 0.2)
+)
+"""A day on which nothing is heard of new orders, and the account socket is cut again and again."""
+
 MUTANTS: dict[str, Mutant] = {
     "a cancel's acknowledgement is taken for done": Mutant(
         _lifecycle(
@@ -143,7 +148,9 @@ MUTANTS: dict[str, Mutant] = {
         day=_UNTOLD_FILLS,
     ),
     "an order ends before its fills are told": Mutant(
-        _lifecycle("_conclude", "if record.filled < max(ending.filled, record.reported):", "if False:"), needs=_LOSSES
+        _lifecycle("_conclude", "if record.filled < max(ending.filled, record.reported):", "if False:"),
+        needs=_LOSSES,
+        caught_by=4,
     ),
     "a trade is told each time it comes": Mutant(
         _lifecycle("_apply_trade", "if trade.trade_id in record.trade_ids:", "if False:")
@@ -188,8 +195,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "what a lost account socket had not answered is taken for not sent": Mutant(
         Change(valr_order_entry, "OrderEntry.socket_closed", "ValrUnknownOutcomeError(", "ValrNotSentError("),
-        needs=("account_socket", "reset", "silence", "stall", "exchange"),
-        caught_by=193,
+        day=_UNANSWERED,
     ),
     "a placement is given up at the first miss": Mutant(
         _lifecycle("not_found", "if record.misses < MISSES_NEEDED or now < waited_until:", "if False:"),
