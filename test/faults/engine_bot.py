@@ -14,6 +14,7 @@ from test.faults.bot import LEVELS
 from test.faults.exchanges import Exchange
 
 NAME = "conf_kill"
+_END_PATIENCE = 60.0
 STRATEGY = {
     "exchange": CONNECTOR,
     "market": PAIR,
@@ -49,7 +50,9 @@ class EngineBot:
         await self._bot.hbot("connect", CONNECTOR, "--keys-stdin", stdin=content)
 
     async def start(self) -> None:
-        """Start trading."""
+        """Start trading, if need be once a killed engine is gone: until then `hbot start` would find it running."""
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.wait, _END_PATIENCE)
         await self._bot.hbot("start", f"{NAME}.yml")
         self._engine = self._bot.engine()
 

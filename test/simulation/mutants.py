@@ -98,6 +98,11 @@ _UNTOLD_FILLS = made_day(
 )
 """A day on which orders are cancelled over REST after fills of which no event told."""
 
+_UNANSWERED = made_day(
+    fault("place_reply_lost", 40, 170), fault("drop_event", 40, 170), fault("account_socket_close", 40, 170, 0.2)
+)
+"""A day on which nothing is heard of new orders, and the account socket is cut again and again."""
+
 MUTANTS: dict[str, Mutant] = {
     "a cancel's acknowledgement is taken for done": Mutant(
         _lifecycle(
@@ -190,8 +195,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "what a lost account socket had not answered is taken for not sent": Mutant(
         Change(valr_order_entry, "OrderEntry.socket_closed", "ValrUnknownOutcomeError(", "ValrNotSentError("),
-        needs=("account_socket", "reset", "silence", "stall", "exchange"),
-        caught_by=26,
+        day=_UNANSWERED,
     ),
     "a placement is given up at the first miss": Mutant(
         _lifecycle("not_found", "if record.misses < MISSES_NEEDED or now < waited_until:", "if False:"),

@@ -456,7 +456,8 @@ class OrderLifecycle:
             # Odd, so that it goes over REST: its answer is proof.
             record.want_cancel(WantedCancel(due=now, attempts=1, wanted=False))
         elif not record.cancel.sending:
-            record.cancel_by(record.cancel, now + _back_off(record.cancel.attempts - 1))
+            pause = back_off(record.cancel.attempts - 1, RESEND_CANCEL_AFTER, RESEND_CANCEL_AFTER_MAX)
+            record.cancel_by(record.cancel, now + pause)
 
     def _notice_not_found(self, record: OrderRecord, now: float) -> list[Outcome]:
         last = record.not_found_notice_at
