@@ -671,7 +671,7 @@ class ValrExchange(ExchangePyBase):
     ) -> str:
         order_id = self._order_ids.new(side is TradeType.BUY, trading_pair)
         sent = None
-        if not qualifiers and order_type is not OrderType.MARKET:
+        if not qualifiers and order_type in (OrderType.LIMIT, OrderType.LIMIT_MAKER):
             sent = self._write_now(side, order_id, trading_pair, amount, order_type, price)
         if sent is None:
             self._start_now(self._create_order(side, order_id, trading_pair, amount, order_type, price, **qualifiers))
