@@ -77,7 +77,7 @@ from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.trade_fee import TokenAmount, TradeFeeBase
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
-from hummingbot.core.utils.async_utils import safe_wrapper
+from hummingbot.core.utils.async_utils import safe_ensure_future, safe_wrapper
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -682,9 +682,15 @@ class ValrExchange(ExchangePyBase):
     def _start_now(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run ``work`` up to its first wait at once, the rest beside everything else.
 
-        The base class lets the event loop turn before anything is sent, behind all else that waits for its turn.
+        The base class lets the event loop turn before anything is sent, behind all else that waits for its turn. As it
+        does, this takes work before the loop runs, too.
         """
-        task = asyncio.Task(safe_wrapper(work), loop=asyncio.get_running_loop(), eager_start=True)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            safe_ensure_future(work)
+            return
+        task = asyncio.Task(safe_wrapper(work), loop=loop, eager_start=True)
         if not task.done():
             self._started.add(task)
             task.add_done_callback(self._started.discard)
@@ -716,10 +722,16 @@ class ValrExchange(ExchangePyBase):
         """
         rule = self._trading_rules.get(trading_pair)
         symbol = self._symbols.get(trading_pair)
-        if rule is None or symbol is None or not price.is_finite() or not amount.is_finite():
+        if rule is None or symbol is None:
             return None
-        price = price // rule.min_price_increment * rule.min_price_increment
-        amount = amount // rule.min_base_amount_increment * rule.min_base_amount_increment
+        try:
+            price = price // rule.min_price_increment * rule.min_price_increment
+            amount = amount // rule.min_base_amount_increment * rule.min_base_amount_increment
+        except (ArithmeticError, TypeError):
+            # No number, or none that can be rounded: the long way says so in the log, not to the strategy.
+            return None
+        if not price.is_finite() or not amount.is_finite():
+            return None
         if not rule.min_order_size <= amount <= rule.max_order_size or not price > 0:
             return None
         if price * amount < rule.min_notional_size:

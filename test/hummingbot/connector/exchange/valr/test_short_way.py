@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -119,6 +120,46 @@ async def test_what_breaks_the_rules_is_not_written(amount: str, price: str) -> 
         await asyncio.sleep(0.02)
         assert socket.frames == []
         assert place.told("created") == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "price"),
+    [(0.5, Decimal(10000)), (Decimal("0.5"), 10000.0), (Decimal("0.5"), None), (Decimal("0.5"), Decimal("1e40"))],
+    ids=["a float", "a float price", "no price", "a price beyond rounding"],
+)
+async def test_what_is_no_proper_number_is_not_written_and_harms_no_strategy(amount: Any, price: Any) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        assert place.exchange.buy(PAIR, amount, OrderType.LIMIT, price)
+        assert socket.frames == []
+
+
+async def test_whole_numbers_are_numbers() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        place.exchange.buy(PAIR, 1, OrderType.LIMIT, 10000)
+        assert [(each["payload"]["quantity"], each["payload"]["price"]) for each in socket.frames] == [("1", "10000")]
+
+
+@pytest.mark.parametrize("order_type", [OrderType.AMM_SWAP, OrderType.MARKET])
+async def test_only_limit_orders_go_the_short_way(order_type: OrderType) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        buy(place, order_type=order_type)
+        assert [each["type"] for each in socket.frames] in ([], [CONSTANTS.PLACE_MARKET_ORDER])
+
+
+def test_an_order_may_be_asked_for_before_the_loop_runs() -> None:
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        asyncio.set_event_loop(loop)
+        stack = AsyncExitStack()
+        place = runner.run(stack.enter_async_context(world()))
+        place.valr.answers[LIMIT] = (201, {"id": ORDER_ID})
+        asyncio.set_event_loop(loop)
+        order_id = buy(place)
+        runner.run(until(lambda: [event.order_id for event in place.told("created")] == [order_id]))
+        runner.run(stack.aclose())
 
 
 async def test_an_order_with_qualifiers_goes_the_long_way() -> None:
