@@ -46,6 +46,7 @@ class OrderJournal:
         self._path = Path()
         self._entries: dict[str, JournalEntry] = {}
         self._lines = 0
+        self._is_torn = False
 
     @property
     def entries(self) -> dict[str, JournalEntry]:
@@ -120,8 +121,11 @@ class OrderJournal:
 
     def _write(self, line: str) -> None:
         if self._file is not None:
+            # After a line that was cut short the next one must not be read as its rest.
+            text, self._is_torn = f"\n{line}" if self._is_torn else line, True
             # The operating system's buffer survives a killed process; a disk sync on each order would not pay.
-            _write_whole(self._file, line)
+            _write_whole(self._file, text)
+            self._is_torn = False
             self._lines += 1
 
     def _write_afresh(self) -> IO[bytes]:
@@ -131,6 +135,7 @@ class OrderJournal:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _write_whole(file, "".join(map(_line, self._entries.values())))
         fresh.replace(self._path)
+        self._is_torn = False
         self._lines = len(self._entries)
         return file
 

@@ -207,22 +207,31 @@ async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> No
         assert socket.frames == []
 
 
-def test_a_line_that_is_cut_short_is_no_journal(tmp_path: Path) -> None:
-    class Cut:
-        def write(self, data: bytes) -> int:
-            return len(data) - 1
+class FullDisk:
+    """A file on a disk that has room for three more bytes."""
 
-        def close(self) -> None:
-            pass
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
 
-    journal = OrderJournal(lambda: tmp_path, "account")
+    def write(self, data: bytes) -> int:
+        return self._file.write(data[:3])
+
+
+def test_a_line_that_is_cut_short_is_an_error_and_spoils_no_other(tmp_path: Path) -> None:
+    journal, successor = (OrderJournal(lambda: tmp_path, "account") for _ in range(2))
     journal.open()
-    whole, journal._file = journal._file, Cut()  # type: ignore[assignment]
+    whole = journal._file
+    assert whole is not None
+    journal._file = FullDisk(whole)  # type: ignore[assignment]
     with pytest.raises(OSError, match="cut short"):
         journal.add("HBOTB1", PAIR)
     assert journal.entries == {}
     journal._file = whole
+    journal.add("HBOTB1", PAIR)
+    journal.add("HBOTB2", PAIR)
     journal.close()
+    assert list(successor.open()) == ["HBOTB1", "HBOTB2"]
+    successor.close()
 
 
 @pytest.mark.parametrize("trading_pair", ["BTC-ZAR", "USDT-ZAR", "$X-USDC"])
