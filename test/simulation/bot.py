@@ -110,7 +110,8 @@ class SimulatedBot:
 
     async def kill(self) -> dict[str, Any]:
         """End the process without a word; return the states that Hummingbot had saved."""
-        file = self.connector._keeper._journal._file
+        journal = self.connector._keeper._journal
+        file, journal._file = journal._file, None
         if file is not None:
             file.close()
         tasks = [task for task in asyncio.all_tasks() if task.get_context().get(SIDE) == "bot" and not task.done()]

@@ -222,7 +222,7 @@ MUTANTS: dict[str, Mutant] = {
         )
     ),
     "orders are not written down before they are sent": Mutant(
-        Change(valr_order_journal, "OrderJournal.add", "self._write(_line(entry))", "pass"),
+        Change(valr_order_journal, "OrderJournal.add_all", 'self._write("".join(map(_line, entries)))', "pass"),
         needs=_RESTARTS,
         caught_by=114,
     ),

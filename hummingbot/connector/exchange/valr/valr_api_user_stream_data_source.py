@@ -25,6 +25,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
     ValrRequestError,
     ValrWSConnection,
+    Written,
     frame_encoder,
     is_unanswered,
 )
@@ -194,12 +195,11 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self.logger().warning("VALR closed the account socket at its SUBSCRIBE; reconnecting without one.")
 
     async def _open_for_business(self, assistant: WSAssistant) -> None:
-        encode, loop = frame_encoder(), asyncio.get_running_loop()
+        encode = frame_encoder()
         connection: ValrWSConnection = assistant._connection
 
-        def send(frame: dict[str, Any]) -> asyncio.Task[None]:
-            # Begun at once: it is written on return, unless the socket's buffer is full.
-            return asyncio.Task(connection.send_text(encode(frame)), loop=loop, eager_start=True)
+        def send(frame: dict[str, Any]) -> Written:
+            return connection.write(encode(frame))
 
         self._order_entry.socket_opened(send)
         self._metrics.account_socket_up()

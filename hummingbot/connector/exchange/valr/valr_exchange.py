@@ -46,7 +46,6 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     SentCommand,
     is_cancel_not_found,
 )
-from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
@@ -90,6 +89,8 @@ WORD_STATES = {
     OrderWord.FAILED: OrderState.FAILED,
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
+
+_INFINITY = Decimal("Infinity")
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
@@ -162,7 +163,6 @@ class ValrExchange(ExchangePyBase):
         self._symbol_map_call = SharedCall(self._initialize_trading_pair_symbol_map)
         self._is_started = False
         self._started: set[asyncio.Task[Any]] = set()
-        self._order_ids = ClientOrderIds()
         self._symbols: dict[str, str] = {}
         self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
@@ -669,14 +669,22 @@ class ValrExchange(ExchangePyBase):
         price: Decimal,
         qualifiers: dict[str, Any],
     ) -> str:
-        order_id = self._order_ids.new(side is TradeType.BUY, trading_pair)
-        sent = None
+        placement = sent = None
         if not qualifiers and order_type in (OrderType.LIMIT, OrderType.LIMIT_MAKER):
-            sent = self._write_now(side, order_id, trading_pair, amount, order_type, price)
-        if sent is None:
+            placement = self._plain_placement(side, trading_pair, amount, order_type, price)
+        if placement is None:
+            order_id = self._keeper.ids.new(side is TradeType.BUY, trading_pair)
+        else:
+            order_id = placement.client_order_id
+            sent = self._keeper.write_now(placement, trading_pair)
+        if placement is None or sent is None:
             self._start_now(self._create_order(side, order_id, trading_pair, amount, order_type, price, **qualifiers))
         else:
-            self._start_now(self._see_to(*sent))
+            # On record only now: nothing that comes in can be read before this turn of the event loop is over.
+            self.start_tracking_order(
+                order_id, None, trading_pair, side, placement.price, placement.quantity, order_type
+            )
+            self._start_now(self._see_to(self._order_tracker.active_orders[order_id], placement, sent))
         return order_id
 
     def _start_now(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -712,38 +720,27 @@ class ValrExchange(ExchangePyBase):
             # What goes wrong once an order is being sent, the base class sees to itself.
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
 
-    def _write_now(
-        self, side: TradeType, order_id: str, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal
-    ) -> tuple[InFlightOrder, Placement, SentCommand] | None:
-        """Write a limit order to the account socket, and then put it on record.
-
-        In this order, since nothing that comes in can be read before this turn of the event loop is over. Return None,
-        with nothing done, where the order is not a plain one, does not keep the pair's rules, or has to wait.
-        """
+    def _plain_placement(
+        self, side: TradeType, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal
+    ) -> Placement | None:
+        """Return a limit order as it is to be sent, None where it does not keep the pair's rules."""
         rule = self._trading_rules.get(trading_pair)
         symbol = self._symbols.get(trading_pair)
         if rule is None or symbol is None:
             return None
         try:
-            price = price // rule.min_price_increment * rule.min_price_increment
-            amount = amount // rule.min_base_amount_increment * rule.min_base_amount_increment
+            price = _rounded_down(price, rule.min_price_increment)
+            amount = _rounded_down(amount, rule.min_base_amount_increment)
+            if not rule.min_order_size <= amount <= rule.max_order_size or not 0 < price < _INFINITY:
+                return None
+            if price * amount < rule.min_notional_size:
+                return None
         except (ArithmeticError, TypeError):
             # No number, or none that can be rounded: the long way says so in the log, not to the strategy.
             return None
-        if not price.is_finite() or not amount.is_finite():
-            return None
-        if not rule.min_order_size <= amount <= rule.max_order_size or not price > 0:
-            return None
-        if price * amount < rule.min_notional_size:
-            return None
-        placement = Placement(
-            order_id, symbol, side is TradeType.BUY, amount, price, post_only=order_type is OrderType.LIMIT_MAKER
-        )
-        sent = self._keeper.write_now(placement, trading_pair)
-        if sent is None:
-            return None
-        self.start_tracking_order(order_id, None, trading_pair, side, price, amount, order_type)
-        return self._order_tracker.active_orders[order_id], placement, sent
+        is_buy = side is TradeType.BUY
+        order_id = self._keeper.ids.take(is_buy, trading_pair)
+        return Placement(order_id, symbol, is_buy, amount, price, post_only=order_type is OrderType.LIMIT_MAKER)
 
     async def _see_to(self, order: InFlightOrder, placement: Placement, sent: SentCommand) -> None:
         """Wait for what comes of an order that was written."""
@@ -852,7 +849,7 @@ class ValrExchange(ExchangePyBase):
         exchange_order_id: str | None,
         trading_pair: str,
         trade_type: TradeType,
-        price: Decimal,
+        price: Decimal | None,
         amount: Decimal,
         order_type: OrderType,
         time_in_force: str = "GTC",
@@ -1061,6 +1058,15 @@ def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: D
         raise ValueError(f"time_in_force {time_in_force} is for LIMIT orders, not for {order_type.name}.")
     if quote_amount is not None and (order_type is not OrderType.MARKET or not quote_amount > 0):
         raise ValueError(f"quote_amount {quote_amount} must be above zero, and is for MARKET orders only.")
+
+
+def _rounded_down(number: Decimal, step: Decimal) -> Decimal:
+    """Return the number as Hummingbot rounds it; most are on a step already, as their strategies rounded them.
+
+    :raises ArithmeticError: it cannot be rounded
+    :raises TypeError: it is no exact number
+    """
+    return number if type(number) is Decimal and not number % step else number // step * step
 
 
 def _data_folder() -> Path:

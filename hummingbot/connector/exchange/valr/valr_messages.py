@@ -60,7 +60,9 @@ def parse_number(value: Any) -> Decimal:
 
 def format_number(number: Decimal) -> str:
     """Return ``number`` as VALR wants it: plain decimal text, no exponent, no trailing zeros."""
-    text = f"{number:f}"
+    text = str(number)
+    if "E" in text:
+        text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

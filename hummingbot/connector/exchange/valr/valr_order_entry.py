@@ -80,21 +80,21 @@ class Placement(NamedTuple):
 
     def payload(self) -> dict[str, Any]:
         """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
-        fields: dict[str, Any] = {
-            "side": "BUY" if self.is_buy else "SELL",
-            "pair": self.symbol,
-            "customerOrderId": self.client_order_id,
-        }
-        if self.price is None and self.quote_amount is not None:
-            fields["quoteAmount"] = format_number(self.quote_amount)
-        elif self.price is None:
-            fields["baseAmount"] = format_number(self.quantity)
-        else:
-            fields["quantity"] = format_number(self.quantity)
-            fields["price"] = format_number(self.price)
-            fields["postOnly"] = self.post_only
-            fields["timeInForce"] = self.time_in_force
-        return fields
+        side = "BUY" if self.is_buy else "SELL"
+        if self.price is not None:
+            return {
+                "side": side,
+                "pair": self.symbol,
+                "customerOrderId": self.client_order_id,
+                "quantity": format_number(self.quantity),
+                "price": format_number(self.price),
+                "postOnly": self.post_only,
+                "timeInForce": self.time_in_force,
+            }
+        fields = {"side": side, "pair": self.symbol, "customerOrderId": self.client_order_id}
+        if self.quote_amount is not None:
+            return {**fields, "quoteAmount": format_number(self.quote_amount)}
+        return {**fields, "baseAmount": format_number(self.quantity)}
 
 
 @dataclass(frozen=True)
@@ -217,21 +217,18 @@ class OrderEntry:
         self._is_held = False
 
     # --- Placing ------------------------------------------------------------------------------------------------------
-    @property
-    def is_clear(self) -> bool:
-        """Whether nothing but VALR's rate limit can keep a placement from being written at once."""
-        if self._send is None or self._is_held or self._is_doubted or not self._prefer_socket:
-            return False
-        return not self._troubles.pause(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
-
     def write_now(self, placement: Placement) -> SentCommand | None:
         """Write a placement to the account socket at once, for :meth:`place` to wait for its reply.
 
-        To be called when the way :attr:`is_clear`. Return None, and do nothing, where VALR's rate limit lets it wait.
+        Return None, and do nothing, where the socket cannot be used, or VALR's rate limit lets it wait.
         """
-        if self._send is None or not self._throttler.take(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+        send = self._send
+        if send is None or self._is_held or self._is_doubted or not self._prefer_socket:
             return None
-        return self._write_placement(placement, self._send)
+        limit_id = CONSTANTS.SOCKET_PLACE_LIMIT_ID
+        if self._troubles.pause(limit_id) or not self._throttler.take(limit_id):
+            return None
+        return self._write_placement(placement, send)
 
     async def place(self, placement: Placement, sent: SentCommand | None = None) -> Accepted:
         """Send a placement, waiting out VALR's rate limit for some seconds.
@@ -268,7 +265,7 @@ class OrderEntry:
             return await self._placed(self._write_placement(placement, send))
 
     def _write_placement(self, placement: Placement, send: SendFrame) -> SentCommand:
-        command = CONSTANTS.PLACE_MARKET_ORDER if placement.is_market else CONSTANTS.PLACE_LIMIT_ORDER
+        command = CONSTANTS.PLACE_MARKET_ORDER if placement.price is None else CONSTANTS.PLACE_LIMIT_ORDER
         identifier = placement.client_order_id
         return self._write(command, identifier, placement.payload(), send, (identifier,))
 

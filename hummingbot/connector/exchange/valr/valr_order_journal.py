@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
@@ -22,7 +22,7 @@ _REMOVED = re.compile(r"- (\S+)\n")
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """An order that was sent: ``sent_at`` in Unix seconds."""
+    """An order that was sent, or that may have been, in Unix seconds not before ``sent_at``."""
 
     client_order_id: str
     trading_pair: str
@@ -50,7 +50,7 @@ class OrderJournal:
 
     @property
     def entries(self) -> dict[str, JournalEntry]:
-        """Orders sent and not yet seen ending, by client order id."""
+        """Orders sent and not yet seen ending, and those that may be sent, by client order id."""
         return dict(self._entries)
 
     def open(self) -> dict[str, JournalEntry]:
@@ -103,9 +103,18 @@ class OrderJournal:
         :raises OSError: it cannot be recorded
         """
         if client_order_id not in self._entries:
-            entry = JournalEntry(client_order_id, trading_pair, time.time())
-            self._write(_line(entry))
-            self._entries[client_order_id] = entry
+            self.add_all([(client_order_id, trading_pair)])
+
+    def add_all(self, orders: Iterable[tuple[str, str]]) -> None:
+        """Record several new orders, each a client order id and a trading pair, in one write.
+
+        :raises OSError: they cannot be recorded; none is
+        """
+        now = time.time()
+        entries = [JournalEntry(client_order_id, trading_pair, now) for client_order_id, trading_pair in orders]
+        if entries:
+            self._write("".join(map(_line, entries)))
+            self._entries.update((entry.client_order_id, entry) for entry in entries)
 
     def remove(self, client_order_id: str) -> None:
         """Record that an order has provably ended."""
@@ -119,14 +128,14 @@ class OrderJournal:
     def _prefix(self) -> str:
         return f"valr_orders_{self._account}_"
 
-    def _write(self, line: str) -> None:
+    def _write(self, lines: str) -> None:
         if self._file is not None:
             # After a line that was cut short the next one must not be read as its rest.
-            text, self._is_torn = f"\n{line}" if self._is_torn else line, True
+            text, self._is_torn = f"\n{lines}" if self._is_torn else lines, True
             # The operating system's buffer survives a killed process; a disk sync on each order would not pay.
             _write_whole(self._file, text)
             self._is_torn = False
-            self._lines += 1
+            self._lines += lines.count("\n")
 
     def _write_afresh(self) -> IO[bytes]:
         # Complete and locked before it bears the name under which others would look for it.

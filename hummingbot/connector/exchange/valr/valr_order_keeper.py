@@ -4,6 +4,7 @@ All rules about what is true of an order are in ``valr_order_lifecycle``; here a
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -37,6 +38,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     SignedRequest,
     is_cancel_not_found,
 )
+from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_lifecycle import OrderLifecycle
 from hummingbot.connector.exchange.valr.valr_order_outcomes import (
@@ -150,6 +152,8 @@ class OrderKeeper:
         self._order_entry = order_entry
         self._request = request
         self._journal = journal
+        self.ids = ClientOrderIds(journal)
+        self._is_making_ids = False
         self._tracker = tracker
         self._symbol_of = symbol_of
         self._trade_update = trade_update
@@ -194,6 +198,9 @@ class OrderKeeper:
             self._loop_task = None
         for task in self._tasks:
             task.cancel()
+        with contextlib.suppress(OSError):
+            # At worst VALR is asked for them after the next start.
+            self.ids.release()
         if self._lifecycle.live_ids:
             self._journal.retire()
         else:
@@ -317,17 +324,28 @@ class OrderKeeper:
         self.reconcile()
 
     def write_now(self, placement: Placement, trading_pair: str) -> SentCommand | None:
-        """Journal a placement and write it to the account socket at once; :meth:`place` has to see to the rest.
+        """Write a placement that is journalled to the account socket at once; :meth:`place` has to see to the rest.
 
         Return None where that cannot be done at once, or not at all; it was not sent then.
         """
-        if not self.is_running or not self._order_entry.is_clear:
+        if not self.is_running:
             return None
         try:
             self._journal.add(placement.client_order_id, trading_pair)
         except OSError:
             return None
-        return self._order_entry.write_now(placement)
+        sent = self._order_entry.write_now(placement)
+        if not self._is_making_ids:
+            self._is_making_ids = True
+            asyncio.get_running_loop().call_soon(self._make_ids_ahead)
+        return sent
+
+    def _make_ids_ahead(self) -> None:
+        self._is_making_ids = False
+        if self.is_running:
+            with contextlib.suppress(OSError):
+                # The next order is journalled while it waits then, and says what is wrong.
+                self.ids.make_ahead()
 
     async def place(self, placement: Placement, trading_pair: str, sent: SentCommand | None = None) -> str:
         """Journal and send a placement; return VALR's order id.

@@ -54,6 +54,11 @@ class Window:
         while entries and entries[0][0] + span <= now:
             self.used -= entries.popleft()[1]
 
+    def has_room(self, weight: int, now: float) -> bool:
+        """Return whether there is room for so much now; more than the whole limit has room when nothing was used."""
+        self.forget(now)
+        return self.used + weight <= self._capacity or not self._entries
+
     def frees(self, weight: int, now: float) -> float:
         """Return when there is room for so much: ``now``, or later."""
         self.forget(now)
@@ -153,9 +158,10 @@ class ValrThrottler(AsyncThrottlerBase):
         if self._waiting and self._waits_before(_URGENCY.get(limit_id, _USUAL_URGENCY), needs):
             return False
         for window, weight in needs:
-            if window.frees(weight, now) > now:
+            if not window.has_room(weight, now):
                 return False
-        _use(needs, now)
+        for window, weight in needs:
+            window.use(weight, now)
         return True
 
     async def acquire(self, limit_id: str) -> None:
@@ -222,7 +228,8 @@ class ValrThrottler(AsyncThrottlerBase):
                 continue
             free_at = max(window.frees(weight, now) for window, weight in waiter.needs)
             if free_at <= now and not any(id(window) in held for window, _ in waiter.needs):
-                _use(waiter.needs, now)
+                for window, weight in waiter.needs:
+                    window.use(weight, now)
                 waiter.future.set_result(None)
                 continue
             kept.append(waiter)
@@ -244,8 +251,3 @@ class ValrThrottler(AsyncThrottlerBase):
             )
             _log.warning(text)
             self._metrics.incident(IncidentKind.RATE_LIMIT_WAIT, text)
-
-
-def _use(needs: list[tuple[Window, int]], now: float) -> None:
-    for window, weight in needs:
-        window.use(weight, now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -16,3 +17,10 @@ def data_folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "data"
     hummingbot.set_prefix_path(before[0])
     hummingbot.set_data_path(before[1])
+
+
+@pytest.fixture
+def full_disk() -> Iterator[IO[bytes]]:
+    """A file on a disk that has no room."""
+    with Path("/dev/full").open("wb", buffering=0) as file:
+        yield file

@@ -101,7 +101,8 @@ class Bot:
 
     def die(self) -> None:
         """Let go of the journal as a killed process would: without a word."""
-        file = self.exchange._keeper._journal._file
+        journal = self.exchange._keeper._journal
+        file, journal._file = journal._file, None
         assert file is not None
         file.close()
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import IO, Any
 
 import pytest
 
-import hummingbot.connector.utils as hummingbot_utils
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
-from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_web_utils import frame_encoder
 from hummingbot.core.data_type.common import OrderType
@@ -191,12 +188,6 @@ async def test_a_used_up_rate_limit_is_waited_for() -> None:
         assert list(place.exchange._keeper._journal.entries) == [order_id]
 
 
-@pytest.fixture
-def full_disk() -> Iterator[IO[bytes]]:
-    with Path("/dev/full").open("wb", buffering=0) as file:
-        yield file
-
-
 async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> None:
     async with world() as place:
         socket = await open_socket(place)
@@ -232,17 +223,6 @@ def test_a_line_that_is_cut_short_is_an_error_and_spoils_no_other(tmp_path: Path
     journal.close()
     assert list(successor.open()) == ["HBOTB1", "HBOTB2"]
     successor.close()
-
-
-@pytest.mark.parametrize("trading_pair", ["BTC-ZAR", "USDT-ZAR", "$X-USDC"])
-@pytest.mark.parametrize("is_buy", [True, False])
-def test_order_ids_are_hummingbots(is_buy: bool, trading_pair: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hummingbot_utils, "get_tracking_nonce", lambda: 1795284382649747)
-    expected = hummingbot_utils.get_new_client_order_id(
-        is_buy, trading_pair, CONSTANTS.CLIENT_ORDER_ID_PREFIX, CONSTANTS.CLIENT_ORDER_ID_MAX_LENGTH
-    )
-    ids = ClientOrderIds()
-    assert [ids.new(is_buy, trading_pair) for _ in range(2)] == [expected] * 2
 
 
 @pytest.mark.parametrize("has_orjson", [True, False])

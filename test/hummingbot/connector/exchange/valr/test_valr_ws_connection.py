@@ -1,5 +1,6 @@
 """The socket connection against a server on this machine: what is decoded, and what is left to Hummingbot's own."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +11,12 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from hummingbot.connector.exchange.valr.valr_web_utils import ValrWSConnection, build_api_factory, frame_decoder
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    ValrWSConnection,
+    Written,
+    build_api_factory,
+    frame_decoder,
+)
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
@@ -129,3 +135,65 @@ async def test_a_socket_that_was_never_opened_leaves_no_session() -> None:
         with pytest.raises(aiohttp.ClientConnectorError):
             await assistant.connect("ws://127.0.0.1:1/")
         assert session_of(assistant).closed
+
+
+# --- Writing ----------------------------------------------------------------------------------------------------------
+async def test_what_can_be_written_at_once_is_on_return() -> None:
+    steps: list[str] = []
+
+    async def work() -> None:
+        steps.append("written")
+
+    written = Written(work())
+    assert steps == ["written"]
+    await written
+
+
+async def test_the_rest_is_waited_for() -> None:
+    room, more = (asyncio.get_running_loop().create_future() for _ in range(2))
+    steps: list[str] = []
+
+    async def work() -> None:
+        steps.append("begun")
+        await room
+        steps.append("half")
+        await more
+        steps.append("done")
+
+    written = Written(work())
+    assert steps == ["begun"]
+    waiting = asyncio.ensure_future(written)
+    await asyncio.sleep(0)
+    room.set_result(None)
+    await asyncio.sleep(0.001)
+    assert (steps, waiting.done()) == (["begun", "half"], False)
+    more.set_result(None)
+    await waiting
+    assert steps == ["begun", "half", "done"]
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("closing"), RuntimeError("not connected")])
+@pytest.mark.parametrize("late", [True, False])
+async def test_what_went_wrong_is_raised_where_it_is_waited_for(error: Exception, *, late: bool) -> None:
+    room = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        if late:
+            await room
+        raise error
+
+    written = Written(work())
+    asyncio.get_running_loop().call_soon(room.set_exception if late else lambda _: None, error)
+    with pytest.raises(type(error), match=str(error)):
+        await written
+
+
+async def test_who_waits_for_room_can_give_up() -> None:
+    room = asyncio.get_running_loop().create_future()
+
+    async def work() -> None:
+        await room
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Written(work()), 0.001)
+    assert room.cancelled()
