@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from itertools import repeat
+from collections.abc import Iterable
 
-from hummingbot.connector.exchange.valr.valr_order_book import Level
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
@@ -28,10 +27,10 @@ class ReadyMessage(OrderBookMessage):
         return _rows(self.content["asks"], self.content["update_id"])
 
 
-def _rows(levels: list[Level], update_id: int) -> list[OrderBookRow]:
+def _rows(levels: Iterable[tuple[float, float]], update_id: int) -> list[OrderBookRow]:
     # What OrderBookRow(...) comes to, without its Python call: a third of the time.
-    rows = [(price, amount, update_id) for price, amount in levels]
-    return list(map(tuple.__new__, repeat(OrderBookRow), rows))
+    new = tuple.__new__
+    return [new(OrderBookRow, (price, amount, update_id)) for price, amount in levels]
 
 
 class SequencedOrderBook(OrderBook):
