@@ -363,36 +363,48 @@ def _shown_levels(rows: Sequence[Mapping[str, str]]) -> Levels:
     return levels
 
 
-class _LevelSide:
-    """One side of an aggregated book.
+class _Level:
+    """A price, as the wire wrote it and as a float, and the wire's quantity."""
 
-    ``keys`` are the prices as floats, times the sign, best first. Rounding to a float never swaps two prices; those
-    that it makes equal are ordered by their exact keys. ``_texts`` are the prices in step, as the wire wrote them, and
-    ``_quantities`` has the wire's quantity by that text: most changes are of the quantity at a known text.
+    __slots__ = ("price", "quantity", "text")
+
+    def __init__(self, text: str, price: float, quantity: str) -> None:
+        self.text = text
+        self.price = price
+        self.quantity = quantity
+
+
+class _LevelSide:
+    """One side of an aggregated book: its levels, best first, and by the text of the price.
+
+    Most changes are of the quantity at a known text. ``keys`` order the levels, in step with them: the prices as
+    floats, times the sign. Rounding to a float never swaps two prices; those that it makes equal are ordered by their
+    exact keys.
     """
 
-    __slots__ = ("_prices", "_quantities", "_sign", "_texts", "_top", "keys", "top_changed")
+    __slots__ = ("_by_text", "_levels", "_prices", "_sign", "_top", "keys", "top_changed")
 
     def __init__(self, sign: int) -> None:
         self._sign = sign
         self._prices = _PARSED_PRICES[sign]
         self.keys: list[float] = []
-        self._texts: list[str] = []
-        self._quantities: dict[str, str] = {}
+        self._levels: list[_Level] = []
+        self._by_text: dict[str, _Level] = {}
         self.top_changed = True
-        # The tokens that the checksum covers, "price:quantity"; none when all have to be written again.
+        # The tokens that the checksum covers; none when all have to be written again.
         self._top: list[str] = []
 
     def replace(self, rows: Sequence[Sequence[str]]) -> None:
         """Make the rows the whole side, as if they were set one after the other, but sort them once."""
-        parsed: dict[int, tuple[str, str, float]] = {}
+        shown: dict[int, _Level] = {}
         for price_text, quantity_text in rows:
-            key, _ = self._prices[price_text]
-            parsed[key] = price_text, quantity_text, _amount(quantity_text)
-        shown = [parsed[key] for key in sorted(parsed) if parsed[key][2]]
-        self._quantities = {text: quantity for text, quantity, _ in shown}
-        self._texts = list(self._quantities)
-        self.keys = [self._sign * float(text) for text in self._texts]
+            key, price = self._prices[price_text]
+            shown.pop(key, None)
+            if _amount(quantity_text):
+                shown[key] = _Level(price_text, price, quantity_text)
+        self._levels = [shown[key] for key in sorted(shown)]
+        self._by_text = {level.text: level for level in self._levels}
+        self.keys = [self._sign * level.price for level in self._levels]
         self.top_changed, self._top = True, []
 
     def set(self, rows: Sequence[Sequence[str]]) -> Levels:
@@ -400,21 +412,22 @@ class _LevelSide:
         if len(rows) > _FEW and _are_plain([quantity for _, quantity in rows]):
             return self._set_many(rows)
         changed: Levels = {}
-        sign, keys, texts, quantities = self._sign, self.keys, self._texts, self._quantities
+        sign, keys, levels, known = self._sign, self.keys, self._levels, self._by_text
         for price_text, quantity_text in rows:
-            price = float(price_text)
-            amount = changed[price] = _amount(quantity_text)
-            if amount and price_text in quantities:
-                quantities[price_text] = quantity_text
-                index = bisect_left(keys, sign * price)
-                while texts[index] != price_text:
-                    index += 1
-                if index < CHECKSUM_DEPTH:
-                    self.top_changed = True
-                    if self._top:
-                        self._top[index] = f"{price_text}:{quantity_text}"
-            else:
-                self._move(price_text, price, quantity_text if amount else "")
+            amount = _amount(quantity_text)
+            level = known.get(price_text)
+            if level is None or not amount:
+                changed[self._move(price_text, quantity_text if amount else "")] = amount
+                continue
+            level.quantity = quantity_text
+            changed[level.price] = amount
+            index = bisect_left(keys, sign * level.price)
+            while levels[index] is not level:
+                index += 1
+            if index < CHECKSUM_DEPTH:
+                self.top_changed = True
+                if self._top:
+                    self._top[index] = f"{price_text}:{quantity_text}"
         return changed
 
     def _set_many(self, rows: Sequence[Sequence[str]]) -> Levels:
@@ -424,38 +437,41 @@ class _LevelSide:
         """
         changed: Levels = {}
         self.top_changed, self._top = True, []
-        quantities = self._quantities
+        known = self._by_text
         for price_text, quantity_text in rows:
-            price = float(price_text)
-            amount = changed[price] = float(quantity_text)
-            if amount and price_text in quantities:
-                quantities[price_text] = quantity_text
+            amount = float(quantity_text)
+            level = known.get(price_text)
+            if level is None or not amount:
+                changed[self._move(price_text, quantity_text if amount else "")] = amount
             else:
-                self._move(price_text, price, quantity_text if amount else "")
+                level.quantity = quantity_text
+                changed[level.price] = amount
         return changed
 
-    def _move(self, price_text: str, price: float, quantity_text: str) -> None:
-        """Make a level, remove it for want of a quantity, or know its price by another text that says the same."""
-        index, is_known = self._place(price_text)
+    def _move(self, price_text: str, quantity_text: str) -> float:
+        """Make a level, remove it for want of a quantity, or know its price by another text; return the price."""
+        exact, price = self._prices[price_text]
+        keys, levels, top = self.keys, self._levels, self._top
+        index, is_known = self._place(exact, price)
         if is_known:
-            del self.keys[index], self._quantities[self._texts.pop(index)]
+            del keys[index], self._by_text[levels.pop(index).text]
         if quantity_text:
-            self.keys.insert(index, self._sign * price)
-            self._texts.insert(index, price_text)
-            self._quantities[price_text] = quantity_text
+            level = self._by_text[price_text] = _Level(price_text, price, quantity_text)
+            keys.insert(index, self._sign * price)
+            levels.insert(index, level)
         if index < CHECKSUM_DEPTH:
             self.top_changed = True
-            if self._top:
-                self._top[index : index + is_known] = [f"{price_text}:{quantity_text}"] if quantity_text else []
+            if top:
+                top[index : index + is_known] = [f"{price_text}:{quantity_text}"] if quantity_text else []
                 self._fill_top()
+        return price
 
-    def _place(self, price_text: str) -> tuple[int, bool]:
-        """Return where a price belongs, and whether its level is there; it may be there under another text."""
-        exact, price = self._prices[price_text]
-        key = self._sign * price
-        index = bisect_left(self.keys, key)
-        while index < len(self.keys) and self.keys[index] == key:
-            other, _ = self._prices[self._texts[index]]
+    def _place(self, exact: int, price: float) -> tuple[int, bool]:
+        """Return where a price belongs, and whether a level is there."""
+        keys, key = self.keys, self._sign * price
+        index = bisect_left(keys, key)
+        while index < len(keys) and keys[index] == key:
+            other, _ = self._prices[self._levels[index].text]
             if other >= exact:
                 return index, other == exact
             index += 1
@@ -463,9 +479,9 @@ class _LevelSide:
 
     def _fill_top(self) -> None:
         """Make the tokens that the checksum covers as many as it covers."""
-        top, quantities = self._top, self._quantities
+        top = self._top
         del top[CHECKSUM_DEPTH:]
-        top += [f"{text}:{quantities[text]}" for text in self._texts[len(top) : CHECKSUM_DEPTH]]
+        top += [f"{level.text}:{level.quantity}" for level in self._levels[len(top) : CHECKSUM_DEPTH]]
 
     def top(self) -> list[str]:
         """Return the tokens that the checksum covers; from now on it is known whether they change."""
@@ -475,10 +491,10 @@ class _LevelSide:
         return self._top
 
     def rows(self) -> Levels:
-        return {float(text): float(self._quantities[text]) for text in self._texts}
+        return {level.price: float(level.quantity) for level in self._levels}
 
     def best_price(self) -> float:
-        return float(self._texts[0])
+        return self._levels[0].price
 
 
 class _OrderLevel:
@@ -568,9 +584,12 @@ def book_checksum(bids: list[str], asks: list[str]) -> int:
     """
     both = min(len(bids), len(asks))
     tokens = [""] * (2 * both)
-    tokens[::2] = bids[:both]
-    tokens[1::2] = asks[:both]
-    if len(bids) != len(asks):
+    if len(bids) == len(asks):
+        tokens[::2] = bids
+        tokens[1::2] = asks
+    else:
+        tokens[::2] = bids[:both]
+        tokens[1::2] = asks[:both]
         tokens += bids[both:]
         tokens += asks[both:]
     return zlib.crc32(":".join(tokens).encode())

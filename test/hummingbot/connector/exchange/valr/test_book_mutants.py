@@ -69,14 +69,14 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "the checksum covers what has gone": (
         L1,
         "_LevelSide._move",
-        "self._top[index : index + is_known]",
-        "self._top[index:index]",
+        "top[index : index + is_known]",
+        "top[index:index]",
     ),
     "the checksum does not cover what moves up": (
         L1,
         "_LevelSide._fill_top",
-        "self._texts[len(top) : CHECKSUM_DEPTH]",
-        "self._texts[: 0 if top else CHECKSUM_DEPTH]",
+        "self._levels[len(top) : CHECKSUM_DEPTH]",
+        "self._levels[: 0 if top else CHECKSUM_DEPTH]",
     ),
     "the checksum is not computed again when the last covered price changes": (
         FULL,
@@ -87,8 +87,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "the checksum takes quantities as numbers": (
         L1,
         "_LevelSide.replace",
-        "parsed[key] = price_text, quantity_text,",
-        "parsed[key] = price_text, str(float(quantity_text)),",
+        "_Level(price_text, price, quantity_text)",
+        "_Level(price_text, price, str(float(quantity_text)))",
     ),
     "the sequence of L1 is not checked": (
         L1,
@@ -156,7 +156,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "if not level.tokens:",
         "if False:",
     ),
-    "a level of nothing stays": (L1, "_LevelSide.set", "if amount and price_text", "if price_text"),
+    "a level of nothing stays": (L1, "_LevelSide.set", "if level is None or not amount:", "if level is None:"),
     "prices are ordered as text": (
         L1,
         "_price",
