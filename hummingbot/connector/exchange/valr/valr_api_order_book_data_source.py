@@ -37,7 +37,7 @@ from hummingbot.core.data_type.order_book_message import OrderBookMessage, Order
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
-_EMPTY_BOOK = BookChange(True, [], [])
+_EMPTY_BOOK = BookChange(True, {}, {})
 
 
 class Connector(Protocol):
@@ -413,8 +413,8 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         content = {
             "trading_pair": pair.trading_pair,
             "update_id": pair.update_id,
-            "bids": change.bids,
-            "asks": change.asks,
+            "bids": change.bids.items(),
+            "asks": change.asks.items(),
         }
         kind = OrderBookMessageType.SNAPSHOT if change.is_snapshot else OrderBookMessageType.DIFF
         return ReadyMessage(kind, content, self._next_timestamp())

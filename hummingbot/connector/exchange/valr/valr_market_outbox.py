@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from hummingbot.connector.exchange.valr.valr_market_session import TrackedPair
-from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Level
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Levels
 
 
 class Outbox:
@@ -64,8 +64,8 @@ class _Newest:
 
     def _begin(self, change: BookChange) -> None:
         self._is_snapshot = change.is_snapshot
-        self._bids = dict(change.bids)
-        self._asks = dict(change.asks)
+        self._bids = change.bids.copy()
+        self._asks = change.asks.copy()
 
     def take(self, change: BookChange) -> None:
         """Add what changed next: the newest amount at a price replaces the one before, a snapshot everything."""
@@ -77,12 +77,11 @@ class _Newest:
 
     def change(self) -> BookChange:
         """Return all of it."""
-        bids, asks = list(self._bids.items()), list(self._asks.items())
         if self._is_snapshot:
-            return BookChange(True, _shown(bids, best_is_highest=True), _shown(asks, best_is_highest=False))
-        return BookChange(False, bids, asks)
+            return BookChange(True, _shown(self._bids, best_is_highest=True), _shown(self._asks, best_is_highest=False))
+        return BookChange(False, self._bids, self._asks)
 
 
-def _shown(levels: list[Level], *, best_is_highest: bool) -> list[Level]:
+def _shown(levels: Levels, *, best_is_highest: bool) -> Levels:
     """Return the levels that a whole book has, best first."""
-    return sorted((level for level in levels if level[1]), reverse=best_is_highest)
+    return dict(sorted((level for level in levels.items() if level[1]), reverse=best_is_highest))

@@ -31,15 +31,16 @@ _PRICE = rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,{_PRICE_DECIMALS}}})?"
 _PRICES = re.compile(f"{_PRICE}(?:,{_PRICE})*")
 _QUANTITY = re.compile(rf"[0-9]{{1,{_WHOLE_DIGITS}}}(?:\.[0-9]{{0,30}})?")
 _is_quantity = _QUANTITY.fullmatch
-_QUANTITIES = re.compile(f"{_QUANTITY.pattern}(?:,{_QUANTITY.pattern})*")
+# Many at once, each followed by a comma: what ``float`` reads of these is a quantity, and not too long.
+_are_digits = re.compile(rf"(?:[0-9][0-9.]{{0,{_WHOLE_DIGITS - 1}}}+,)*+").fullmatch
 _SCALES = [10 ** (_PRICE_DECIMALS - decimals) for decimals in range(_PRICE_DECIMALS + 1)]
 # So many prices of a side are remembered as parsed, for all books together: 80 for each of the 205 spot pairs.
 _PRICES_REMEMBERED = 16384
 # More quantities than these are looked at all at once.
 _FEW = 4
 
-Level = tuple[float, float]
-"""Price and amount, as Hummingbot's book wants them; an amount of 0 removes the level."""
+Levels = dict[float, float]
+"""Amounts by price, as Hummingbot's book wants them; an amount of 0 removes the level."""
 
 
 class BookError(Exception):
@@ -81,8 +82,8 @@ class BookChange(NamedTuple):
     """What to hand on: the whole book, or the levels that changed. Best levels come first in a snapshot."""
 
     is_snapshot: bool
-    bids: list[Level]
-    asks: list[Level]
+    bids: Levels
+    asks: Levels
 
 
 class QueuePosition(NamedTuple):
@@ -169,7 +170,7 @@ class VerifiedBook(ABC):
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None: ...
 
     @abstractmethod
-    def _levels(self) -> tuple[list[Level], list[Level]]: ...
+    def _levels(self) -> tuple[Levels, Levels]: ...
 
 
 class _ChecksummedBook(VerifiedBook):
@@ -225,7 +226,7 @@ class L1Book(_ChecksummedBook):
         self._verify_checksum(_integer(data["cs"]))
         _verify_uncrossed(self._bids, self._asks)
 
-    def _levels(self) -> tuple[list[Level], list[Level]]:
+    def _levels(self) -> tuple[Levels, Levels]:
         return self._bids.rows(), self._asks.rows()
 
 
@@ -276,7 +277,7 @@ class FullBook(_ChecksummedBook):
         self._sequence = sequence
         return BookChange(False, bids, asks)
 
-    def _apply_side(self, side: "_OrderSide", levels: Iterable[Mapping[str, Any]]) -> list[Level]:
+    def _apply_side(self, side: "_OrderSide", levels: Iterable[Mapping[str, Any]]) -> Levels:
         """Apply the entries of one side in message order and return the levels they touched."""
         touched: dict[int, float] = {}
         for level in levels:
@@ -284,7 +285,7 @@ class FullBook(_ChecksummedBook):
             touched[key] = price
             for entry in level["Orders"]:
                 self._apply_entry(side, key, price, entry["orderId"], entry["quantity"])
-        return [(price, side.volume(key)) for key, price in touched.items()]
+        return {price: side.volume(key) for key, price in touched.items()}
 
     def _apply_entry(self, side: "_OrderSide", key: int, price: float, order_id: str, text: str) -> None:
         if type(order_id) is not str:
@@ -304,7 +305,7 @@ class FullBook(_ChecksummedBook):
         self._verify_checksum(_integer(data["Checksum"]))
         _verify_uncrossed(self._bids, self._asks)
 
-    def _levels(self) -> tuple[list[Level], list[Level]]:
+    def _levels(self) -> tuple[Levels, Levels]:
         return self._bids.rows(), self._asks.rows()
 
 
@@ -316,8 +317,8 @@ class AggregatedBook(VerifiedBook):
     def __init__(self) -> None:
         super().__init__()
         self._older_frames = 0
-        self._bids: list[Level] = []
-        self._asks: list[Level] = []
+        self._bids: list[tuple[float, float]] = []
+        self._asks: list[tuple[float, float]] = []
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["data"]
@@ -344,86 +345,156 @@ class AggregatedBook(VerifiedBook):
         worst = levels[-1][0]
         return price >= worst if is_buy else price <= worst
 
-    def _levels(self) -> tuple[list[Level], list[Level]]:
-        return self._bids.copy(), self._asks.copy()
+    def _levels(self) -> tuple[Levels, Levels]:
+        return dict(self._bids), dict(self._asks)
 
 
-def _shown_levels(rows: Sequence[Mapping[str, str]]) -> dict[float, float]:
+def _shown_levels(rows: Sequence[Mapping[str, str]]) -> Levels:
     """Return the amounts by price of one side that is sent whole each time, checked as a whole."""
-    prices, quantities = [row["price"] for row in rows], [row["quantity"] for row in rows]
-    amounts = [float(quantity) for quantity in quantities]
-    levels = dict(zip(map(float, prices), amounts, strict=True))
     if not rows:
-        return levels
-    if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0 and _QUANTITIES.fullmatch(",".join(quantities))):
+        return {}
+    prices, quantities = [row["price"] for row in rows], [row["quantity"] for row in rows]
+    amounts = list(map(float, quantities))
+    levels = dict(zip(map(float, prices), amounts, strict=True))
+    if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0 and _are_plain(quantities)):
         raise ValueError("a price or a quantity is not plain decimal text")
     if 0.0 in amounts:
         return {price: amount for price, amount in levels.items() if amount}
     return levels
 
 
-class _LevelSide:
-    """One side of an aggregated book: two lists in step, best level first.
+class _Level:
+    """A price, as the wire wrote it and as a float, and the wire's quantity."""
 
-    ``keys`` order the levels, ``tokens`` are the checksum's ``price:quantity`` in the wire's own text.
+    __slots__ = ("price", "quantity", "text")
+
+    def __init__(self, text: str, price: float, quantity: str) -> None:
+        self.text = text
+        self.price = price
+        self.quantity = quantity
+
+
+class _LevelSide:
+    """One side of an aggregated book: its levels, best first, and by the text of the price.
+
+    Most changes are of the quantity at a known text. ``keys`` order the levels, in step with them: the prices as
+    floats, times the sign. Rounding to a float never swaps two prices; those that it makes equal are ordered by their
+    exact keys.
     """
 
-    __slots__ = ("_prices", "keys", "tokens", "top_changed")
+    __slots__ = ("_by_text", "_levels", "_prices", "_sign", "_top", "keys", "top_changed")
 
     def __init__(self, sign: int) -> None:
+        self._sign = sign
         self._prices = _PARSED_PRICES[sign]
-        self.keys: list[int] = []
-        self.tokens: list[str] = []
+        self.keys: list[float] = []
+        self._levels: list[_Level] = []
+        self._by_text: dict[str, _Level] = {}
         self.top_changed = True
+        # The tokens that the checksum covers; none when all have to be written again.
+        self._top: list[str] = []
 
     def replace(self, rows: Sequence[Sequence[str]]) -> None:
         """Make the rows the whole side, as if they were set one after the other, but sort them once."""
-        parsed: dict[int, tuple[str, float]] = {}
+        shown: dict[int, _Level] = {}
         for price_text, quantity_text in rows:
-            key, _ = self._prices[price_text]
-            parsed[key] = f"{price_text}:{quantity_text}", _amount(quantity_text)
-        self.keys = sorted(key for key, (_, amount) in parsed.items() if amount)
-        self.tokens = [parsed[key][0] for key in self.keys]
-        self.top_changed = True
+            key, price = self._prices[price_text]
+            shown.pop(key, None)
+            if _amount(quantity_text):
+                shown[key] = _Level(price_text, price, quantity_text)
+        self._levels = [shown[key] for key in sorted(shown)]
+        self._by_text = {level.text: level for level in self._levels}
+        self.keys = [self._sign * level.price for level in self._levels]
+        self.top_changed, self._top = True, []
 
-    def set(self, rows: Sequence[Sequence[str]]) -> list[Level]:
-        """Set the quantity at each price, or remove the level where it is zero; return these levels.
+    def set(self, rows: Sequence[Sequence[str]]) -> Levels:
+        """Set the quantity at each price, or remove the level where it is zero; return these levels."""
+        if len(rows) > _FEW and _are_plain([quantity for _, quantity in rows]):
+            return self._set_many(rows)
+        changed: Levels = {}
+        sign, keys, levels, known = self._sign, self.keys, self._levels, self._by_text
+        for price_text, quantity_text in rows:
+            amount = _amount(quantity_text)
+            level = known.get(price_text)
+            if level is None or not amount:
+                changed[self._move(price_text, quantity_text if amount else "")] = amount
+                continue
+            level.quantity = quantity_text
+            changed[level.price] = amount
+            index = bisect_left(keys, sign * level.price)
+            while levels[index] is not level:
+                index += 1
+            if index < CHECKSUM_DEPTH:
+                self.top_changed = True
+                if self._top:
+                    self._top[index] = f"{price_text}:{quantity_text}"
+        return changed
+
+    def _set_many(self, rows: Sequence[Sequence[str]]) -> Levels:
+        """Do what :meth:`set` does with quantities that are known to be plain; some are sure to be among the best.
 
         This is the busiest loop of the connector: up to 40 levels a side, thousands of times a second.
         """
-        changed: list[Level] = []
-        prices, keys, tokens, top_changed = self._prices, self.keys, self.tokens, self.top_changed
-        # Many are looked at all at once, which is quicker; if one is wrong, it is found below.
-        are_plain = len(rows) > _FEW and _QUANTITIES.fullmatch(",".join([quantity for _, quantity in rows]))
+        changed: Levels = {}
+        self.top_changed, self._top = True, []
+        known = self._by_text
         for price_text, quantity_text in rows:
-            amount = float(quantity_text) if are_plain else _amount(quantity_text)
-            key, price = prices[price_text]
-            changed.append((price, amount))
-            index = bisect_left(keys, key)
-            if index < CHECKSUM_DEPTH:
-                top_changed = True
-            known = index < len(keys) and keys[index] == key
-            if not amount:
-                if known:
-                    del keys[index], tokens[index]
-            elif known:
-                tokens[index] = f"{price_text}:{quantity_text}"
+            amount = float(quantity_text)
+            level = known.get(price_text)
+            if level is None or not amount:
+                changed[self._move(price_text, quantity_text if amount else "")] = amount
             else:
-                keys.insert(index, key)
-                tokens.insert(index, f"{price_text}:{quantity_text}")
-        self.top_changed = top_changed
+                level.quantity = quantity_text
+                changed[level.price] = amount
         return changed
+
+    def _move(self, price_text: str, quantity_text: str) -> float:
+        """Make a level, remove it for want of a quantity, or know its price by another text; return the price."""
+        exact, price = self._prices[price_text]
+        keys, levels, top = self.keys, self._levels, self._top
+        index, is_known = self._place(exact, price)
+        if is_known:
+            del keys[index], self._by_text[levels.pop(index).text]
+        if quantity_text:
+            level = self._by_text[price_text] = _Level(price_text, price, quantity_text)
+            keys.insert(index, self._sign * price)
+            levels.insert(index, level)
+        if index < CHECKSUM_DEPTH:
+            self.top_changed = True
+            if top:
+                top[index : index + is_known] = [f"{price_text}:{quantity_text}"] if quantity_text else []
+                self._fill_top()
+        return price
+
+    def _place(self, exact: int, price: float) -> tuple[int, bool]:
+        """Return where a price belongs, and whether a level is there."""
+        keys, key = self.keys, self._sign * price
+        index = bisect_left(keys, key)
+        while index < len(keys) and keys[index] == key:
+            other, _ = self._prices[self._levels[index].text]
+            if other >= exact:
+                return index, other == exact
+            index += 1
+        return index, False
+
+    def _fill_top(self) -> None:
+        """Make the tokens that the checksum covers as many as it covers."""
+        top = self._top
+        del top[CHECKSUM_DEPTH:]
+        top += [f"{level.text}:{level.quantity}" for level in self._levels[len(top) : CHECKSUM_DEPTH]]
 
     def top(self) -> list[str]:
         """Return the tokens that the checksum covers; from now on it is known whether they change."""
         self.top_changed = False
-        return self.tokens[:CHECKSUM_DEPTH]
+        if not self._top:
+            self._fill_top()
+        return self._top
 
-    def rows(self) -> list[Level]:
-        return list(map(_level, self.tokens))
+    def rows(self) -> Levels:
+        return {level.price: float(level.quantity) for level in self._levels}
 
     def best_price(self) -> float:
-        return _level(self.tokens[0])[0]
+        return self._levels[0].price
 
 
 class _OrderLevel:
@@ -499,8 +570,8 @@ class _OrderSide:
                     break
         return self._top
 
-    def rows(self) -> list[Level]:
-        return [(level.price, float(level.volume)) for level in map(self.levels.__getitem__, self.keys)]
+    def rows(self) -> Levels:
+        return {level.price: float(level.volume) for level in map(self.levels.__getitem__, self.keys)}
 
     def best_price(self) -> float:
         return self.levels[self.keys[0]].price
@@ -513,10 +584,14 @@ def book_checksum(bids: list[str], asks: list[str]) -> int:
     """
     both = min(len(bids), len(asks))
     tokens = [""] * (2 * both)
-    tokens[::2] = bids[:both]
-    tokens[1::2] = asks[:both]
-    tokens += bids[both:]
-    tokens += asks[both:]
+    if len(bids) == len(asks):
+        tokens[::2] = bids
+        tokens[1::2] = asks
+    else:
+        tokens[::2] = bids[:both]
+        tokens[1::2] = asks[:both]
+        tokens += bids[both:]
+        tokens += asks[both:]
     return zlib.crc32(":".join(tokens).encode())
 
 
@@ -566,15 +641,15 @@ def _price(text: str) -> tuple[int, float]:
     return key, float(text)
 
 
+def _are_plain(quantities: Iterable[str]) -> bool:
+    """Tell whether all of these are plain decimal text, provided that ``float`` reads each; False if in doubt."""
+    return _are_digits(",".join((*quantities, ""))) is not None
+
+
 def _amount(text: str) -> float:
     if not _is_quantity(text):
         raise ValueError(f"quantity {text:.40}")
     return float(text)
-
-
-def _level(token: str) -> Level:
-    price, _, quantity = token.partition(":")
-    return float(price), float(quantity)
 
 
 def _quantity(text: str) -> Decimal:

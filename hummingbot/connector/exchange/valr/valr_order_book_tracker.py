@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from itertools import repeat
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from hummingbot.connector.exchange.valr.valr_order_book import Level
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
@@ -28,10 +28,39 @@ class ReadyMessage(OrderBookMessage):
         return _rows(self.content["asks"], self.content["update_id"])
 
 
-def _rows(levels: list[Level], update_id: int) -> list[OrderBookRow]:
+def _rows(levels: Iterable[tuple[float, float]], update_id: int) -> list[OrderBookRow]:
     # What OrderBookRow(...) comes to, without its Python call: a third of the time.
-    rows = [(price, amount, update_id) for price, amount in levels]
-    return list(map(tuple.__new__, repeat(OrderBookRow), rows))
+    new = tuple.__new__
+    return [new(OrderBookRow, (price, amount, update_id)) for price, amount in levels]
+
+
+class _LentRow:
+    """What the order book reads of a row."""
+
+    __slots__ = ("amount", "price", "update_id")
+    amount: float
+    price: float
+    update_id: int
+
+
+class LentRows:
+    """Rows to apply at once and not to keep: they are the same ones each time.
+
+    The order book only reads their numbers. To write those into rows that exist takes a third of the time of new ones.
+    As many stay as the largest diff of a side has had.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[_LentRow] = []
+
+    def lend(self, levels: Collection[tuple[float, float]], update_id: int) -> list[_LentRow]:
+        """Return the levels, prices and amounts, as rows that hold until the next call."""
+        rows = self._rows
+        while len(rows) < len(levels):
+            rows.append(_LentRow())
+        for row, (price, amount) in zip(rows, levels, strict=False):
+            row.price, row.amount, row.update_id = price, amount, update_id
+        return rows[: len(levels)]
 
 
 class SequencedOrderBook(OrderBook):
@@ -41,7 +70,9 @@ class SequencedOrderBook(OrderBook):
     before the initial snapshot without looking at their ids.
     """
 
-    def apply_diffs(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
+    def apply_diffs(
+        self, bids: list[OrderBookRow] | list[_LentRow], asks: list[OrderBookRow] | list[_LentRow], update_id: int
+    ) -> None:
         """Apply a diff unless the book is as new already."""
         if update_id > max(self.snapshot_uid, self.last_diff_uid):
             super().apply_diffs(bids, asks, update_id)
@@ -62,6 +93,10 @@ class PromptOrderBookTracker(OrderBookTracker):
     passes every message through one more queue and task for each pair, which nothing here needs: what comes before a
     book exists is in the snapshot that the book begins with.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bids, self._asks = LentRows(), LentRows()
 
     async def _init_order_books(self) -> None:
         trading_pairs = list(self._trading_pairs)
@@ -90,7 +125,9 @@ class PromptOrderBookTracker(OrderBookTracker):
         if message.type is OrderBookMessageType.SNAPSHOT:
             book.restore_from_snapshot_and_diffs(message, [])
         else:
-            book.apply_diffs(message.bids, message.asks, message.update_id)
+            content, update_id = message.content, message.update_id
+            bids, asks = self._bids.lend(content["bids"], update_id), self._asks.lend(content["asks"], update_id)
+            book.apply_diffs(bids, asks, update_id)
         # As the base class counts: whatever came by this stream.
         pair_metrics = self._metrics.get_or_create_pair_metrics(message.trading_pair)
         pair_metrics.diffs_processed += 1

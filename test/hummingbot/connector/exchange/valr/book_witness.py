@@ -47,7 +47,7 @@ class Hummingbot:
     def take(self, change: Any) -> None:
         self._updates += 1
         bids, asks = (
-            [OrderBookRow(price, amount, self._updates) for price, amount in side]
+            [OrderBookRow(price, amount, self._updates) for price, amount in side.items()]
             for side in (change.bids, change.asks)
         )
         if change.is_snapshot:
@@ -98,12 +98,17 @@ class Witness:
         assert change is None, "a diff has made a change without a snapshot"
         self.check_forgotten(frame)
 
-    def check(self, truth: Truth) -> None:
-        """The book is the truth: every level in its order, and every order in its queue."""
+    def rows(self) -> tuple[Rows, Rows]:
+        """The levels of the book as it hands on the whole of it."""
         change = self.book.snapshot()
         assert change.is_snapshot
-        assert change.bids == truth.rows[BIDS][: self.depth]
-        assert change.asks == truth.rows[ASKS][: self.depth]
+        return list(change.bids.items()), list(change.asks.items())
+
+    def check(self, truth: Truth) -> None:
+        """The book is the truth: every level in its order, and every order in its queue."""
+        bids, asks = self.rows()
+        assert bids == truth.rows[BIDS][: self.depth]
+        assert asks == truth.rows[ASKS][: self.depth]
         if self.feed == FULL:
             for side in SIDES:
                 self._check_queues(truth, side, None)
@@ -118,21 +123,20 @@ class Witness:
 
     def check_covered(self, truth: Truth) -> None:
         """What the checksum covers is the truth: the best 25 levels, in FULL the best 25 orders, of each side."""
-        change = self.book.snapshot()
+        bids, asks = self.rows()
         if self.feed == FULL:
-            self._check_best_orders(truth, BIDS, change.bids)
-            self._check_best_orders(truth, ASKS, change.asks)
+            self._check_best_orders(truth, BIDS, bids)
+            self._check_best_orders(truth, ASKS, asks)
         else:
-            assert change.bids[:CHECKSUM_DEPTH] == truth.rows[BIDS][:CHECKSUM_DEPTH]
-            assert change.asks[:CHECKSUM_DEPTH] == truth.rows[ASKS][:CHECKSUM_DEPTH]
+            assert bids[:CHECKSUM_DEPTH] == truth.rows[BIDS][:CHECKSUM_DEPTH]
+            assert asks[:CHECKSUM_DEPTH] == truth.rows[ASKS][:CHECKSUM_DEPTH]
 
     def check_sideless(self, truth: Truth) -> None:
         """What the checksum covers is the truth but for the side: its text does not say where one ends."""
-        change = self.book.snapshot()
         if self.feed == FULL:
             self.check_known(truth)
         else:
-            assert in_turn(change.bids, change.asks) == in_turn(truth.rows[BIDS], truth.rows[ASKS])
+            assert in_turn(*self.rows()) == in_turn(truth.rows[BIDS], truth.rows[ASKS])
 
     def _check_best_orders(self, truth: Truth, side: str, shown: Rows) -> None:
         best = truth.orders(side)[:CHECKSUM_DEPTH]
@@ -145,8 +149,8 @@ class Witness:
 
     def check_uncrossed(self) -> None:
         """The best bid is below the best ask."""
-        change = self.book.snapshot()
-        assert not (change.bids and change.asks) or change.bids[0][0] < change.asks[0][0]
+        bids, asks = self.rows()
+        assert not (bids and asks) or bids[0][0] < asks[0][0]
 
     def check_known(self, truth: Truth) -> None:
         """Each side's best 25 orders are known: all that FULL's checksum says once a price was altered."""

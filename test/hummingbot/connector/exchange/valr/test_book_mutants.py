@@ -54,11 +54,29 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "tokens += asks[both:]",
         "pass",
     ),
-    "the checksum is not computed again when the 25th level changes": (
+    "the checksum is not computed again when the 25th quantity changes": (
         L1,
         "_LevelSide.set",
         "if index < CHECKSUM_DEPTH:",
         "if index < CHECKSUM_DEPTH - 1:",
+    ),
+    "the checksum is not computed again when the 25th level comes or goes": (
+        L1,
+        "_LevelSide._move",
+        "if index < CHECKSUM_DEPTH:",
+        "if index < CHECKSUM_DEPTH - 1:",
+    ),
+    "the checksum covers what has gone": (
+        L1,
+        "_LevelSide._move",
+        "top[index : index + is_known]",
+        "top[index:index]",
+    ),
+    "the checksum does not cover what moves up": (
+        L1,
+        "_LevelSide._fill_top",
+        "self._levels[len(top) : CHECKSUM_DEPTH]",
+        "self._levels[: 0 if top else CHECKSUM_DEPTH]",
     ),
     "the checksum is not computed again when the last covered price changes": (
         FULL,
@@ -69,8 +87,8 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
     "the checksum takes quantities as numbers": (
         L1,
         "_LevelSide.replace",
-        'f"{price_text}:{quantity_text}"',
-        'f"{price_text}:{float(quantity_text)}"',
+        "_Level(price_text, price, quantity_text)",
+        "_Level(price_text, price, str(float(quantity_text)))",
     ),
     "the sequence of L1 is not checked": (
         L1,
@@ -138,7 +156,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         "if not level.tokens:",
         "if False:",
     ),
-    "a level of nothing stays": (L1, "_LevelSide.set", "if not amount:", "if False:"),
+    "a level of nothing stays": (L1, "_LevelSide.set", "if level is None or not amount:", "if level is None:"),
     "prices are ordered as text": (
         L1,
         "_price",
@@ -161,7 +179,7 @@ MUTANTS: dict[str, tuple[str, str, str, str]] = {
         L1,
         "L1Book._apply",
         'self._bids.replace(data["b"])',
-        '[self._bids.set(price, quantity) for price, quantity in data["b"]]',
+        'self._bids.set(data["b"])',
     ),
     "a snapshot of FULL does not replace": (FULL, "FullBook._apply", "self._clear()", "pass"),
     "a diff of L1 is taken before the snapshot": (L1, "L1Book._apply", "if not self._verified:", "if False:"),

@@ -231,7 +231,7 @@ def test_what_no_checksum_covers_is_refused_when_it_comes_among_the_best_25(feed
     else:
         data["Bids"][0]["Orders"][0]["quantity"] = "0.26"
     change = deep.book.apply(frame)
-    assert change == BookChange(False, [(1291694.0, 0.26)], [])
+    assert change == BookChange(False, {1291694.0: 0.26}, {})
     # It is the 28th level: two go from above it, and it still is not among the 25.
     for _ in range(2):
         deep.book.apply(deep.take_best_bid())
@@ -274,7 +274,7 @@ def test_a_lone_order_on_the_wrong_side_is_refused_with_the_next(feed: str) -> N
     bids, asks = LAYOUTS[feed].sides
     data = frame[LAYOUTS[feed].data]
     data[bids], data[asks] = data[asks], data[bids]
-    assert deep.book.apply(frame) == BookChange(False, [], [(1291721.0, 0.5)])
+    assert deep.book.apply(frame) == BookChange(False, {}, {1291721.0: 0.5})
     deep.place(BIDS, 1)
     with pytest.raises(BookError):
         deep.book.apply(deep.told())
@@ -287,7 +287,7 @@ def test_an_altered_aggregated_frame_is_believed_until_the_next() -> None:
     frame["data"]["Bids"][0]["quantity"] = "7"
     change = deep.book.apply(frame)
     assert change is not None
-    assert change.bids[0] == (1291721.0, 7.0)
+    assert next(iter(change.bids.items())) == (1291721.0, 7.0)
     deep.place(BIDS, 6)
     deep.book.apply(deep.told())
     deep.witness.check(deep.market.truth())
@@ -332,9 +332,9 @@ def nested(depth: int) -> Any:
 def check_sane(book: VerifiedBook) -> None:
     """Whatever a verified book was told: ordered, uncrossed, of numbers that can be used."""
     change = book.snapshot()
-    prices = [price for price, _ in [*change.bids[::-1], *change.asks]]
+    prices = [*reversed(change.bids), *change.asks]
     assert prices == sorted(set(prices))
-    for row in (*change.bids, *change.asks):
+    for row in (*change.bids.items(), *change.asks.items()):
         assert all(isfinite(number) and number > 0 for number in row), row
 
 

@@ -11,16 +11,16 @@ from benchmarks.market_replay import memory_replay
 from hummingbot.connector.exchange.valr.valr_market_outbox import Outbox
 from hummingbot.connector.exchange.valr.valr_market_session import TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
-from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookFeed, Level
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookFeed, Levels
 
-SNAPSHOT = BookChange(True, [(2.0, 1.0), (1.0, 1.0)], [(3.0, 1.0), (4.0, 1.0)])
+SNAPSHOT = BookChange(True, {2.0: 1.0, 1.0: 1.0}, {3.0: 1.0, 4.0: 1.0})
 
 
 def new_pair(name: str) -> TrackedPair:
     return TrackedPair(name, BookFeed.L1, MarketTiming())
 
 
-def diff(bids: list[Level], asks: list[Level]) -> BookChange:
+def diff(bids: Levels, asks: Levels) -> BookChange:
     return BookChange(False, bids, asks)
 
 
@@ -44,17 +44,17 @@ async def end_of_round() -> None:
 
 async def test_a_change_is_handed_on_at_once_and_what_follows_until_it_is_taken_as_one() -> None:
     queue, pair, other = Queue(), new_pair("BTC-ZAR"), new_pair("ETH-ZAR")
-    first = diff([(1.0, 5.0)], [])
+    first = diff({1.0: 5.0}, {})
     queue.outbox.put(pair, first)
     queue.outbox.put(other, first)
     at_once = [("BTC-ZAR", first), ("ETH-ZAR", first)]
-    queue.outbox.put(pair, diff([(1.0, 6.0), (2.0, 1.0)], [(3.0, 1.0)]))
-    queue.outbox.put(pair, diff([(1.0, 0.0)], [(4.0, 1.0)]))
+    queue.outbox.put(pair, diff({1.0: 6.0, 2.0: 1.0}, {3.0: 1.0}))
+    queue.outbox.put(pair, diff({1.0: 0.0}, {4.0: 1.0}))
     assert queue.changes == at_once
     assert not queue.outbox.is_empty
     await end_of_round()
     assert queue.outbox.is_empty
-    assert queue.take() == [*at_once, ("BTC-ZAR", diff([(1.0, 0.0), (2.0, 1.0)], [(3.0, 1.0), (4.0, 1.0)]))]
+    assert queue.take() == [*at_once, ("BTC-ZAR", diff({1.0: 0.0, 2.0: 1.0}, {3.0: 1.0, 4.0: 1.0}))]
     for _ in range(2):
         queue.outbox.put(pair, first)
         assert queue.take() == [("BTC-ZAR", first)]
@@ -65,40 +65,40 @@ async def test_a_change_is_handed_on_at_once_and_what_follows_until_it_is_taken_
 async def test_what_waits_is_not_overtaken() -> None:
     queue, pair = Queue(), new_pair("BTC-ZAR")
     for amount in (1.0, 2.0, 3.0):
-        queue.outbox.put(pair, diff([(1.0, amount)], []))
+        queue.outbox.put(pair, diff({1.0: amount}, {}))
         queue.take()
-    queue.outbox.put(pair, diff([(1.0, 4.0)], []))
-    queue.outbox.put(pair, diff([(1.0, 5.0)], []))
-    assert queue.take() == [("BTC-ZAR", diff([(1.0, 4.0)], []))]
-    queue.outbox.put(pair, diff([(2.0, 6.0)], []))
+    queue.outbox.put(pair, diff({1.0: 4.0}, {}))
+    queue.outbox.put(pair, diff({1.0: 5.0}, {}))
+    assert queue.take() == [("BTC-ZAR", diff({1.0: 4.0}, {}))]
+    queue.outbox.put(pair, diff({2.0: 6.0}, {}))
     assert queue.take() == []
     await end_of_round()
-    assert queue.take() == [("BTC-ZAR", diff([(1.0, 5.0), (2.0, 6.0)], []))]
+    assert queue.take() == [("BTC-ZAR", diff({1.0: 5.0, 2.0: 6.0}, {}))]
 
 
 async def test_a_snapshot_takes_the_place_of_what_waits_and_takes_in_what_follows() -> None:
     queue, pair = Queue(), new_pair("BTC-ZAR")
-    for change in (diff([], []), diff([(9.0, 9.0)], []), SNAPSHOT, diff([(2.0, 0.0), (1.5, 1.0)], [(2.5, 1.0)])):
+    for change in (diff({}, {}), diff({9.0: 9.0}, {}), SNAPSHOT, diff({2.0: 0.0, 1.5: 1.0}, {2.5: 1.0})):
         queue.outbox.put(pair, change)
     await end_of_round()
-    whole = BookChange(True, [(1.5, 1.0), (1.0, 1.0)], [(2.5, 1.0), (3.0, 1.0), (4.0, 1.0)])
-    assert queue.take() == [("BTC-ZAR", diff([], [])), ("BTC-ZAR", whole)]
+    whole = BookChange(True, {1.5: 1.0, 1.0: 1.0}, {2.5: 1.0, 3.0: 1.0, 4.0: 1.0})
+    assert queue.take() == [("BTC-ZAR", diff({}, {})), ("BTC-ZAR", whole)]
 
 
 async def test_nothing_of_a_forgotten_pair_is_handed_on() -> None:
     queue, pair = Queue(), new_pair("BTC-ZAR")
     queue.outbox.forget(pair)
-    queue.outbox.put(pair, diff([], []))
+    queue.outbox.put(pair, diff({}, {}))
     queue.outbox.put(pair, SNAPSHOT)
     queue.outbox.forget(pair)
     await end_of_round()
-    assert queue.take() == [("BTC-ZAR", diff([], []))]
+    assert queue.take() == [("BTC-ZAR", diff({}, {}))]
 
 
-levels = st.lists(st.tuples(st.sampled_from([1.0, 2.0, 3.0]), st.sampled_from([0.0, 1.0, 2.0])), max_size=3)
+levels = st.dictionaries(st.sampled_from([1.0, 2.0, 3.0]), st.sampled_from([0.0, 1.0, 2.0]), max_size=3)
 snapshots = st.builds(
     lambda bids, asks: BookChange(
-        True, *([level for level in dict(side).items() if level[1]] for side in (bids, asks))
+        True, *({price: amount for price, amount in side.items() if amount} for side in (bids, asks))
     ),
     levels,
     levels,

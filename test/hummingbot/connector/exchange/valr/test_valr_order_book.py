@@ -4,7 +4,7 @@ import gc
 import json
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -71,6 +71,10 @@ def test_checksum_is_the_documented_one(bids: list[tuple[str, str]], asks: list[
 
 
 # --- Sessions ---------------------------------------------------------------------------------------------------------
+def rows_of(change: BookChange) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    return list(change.bids.items()), list(change.asks.items())
+
+
 class Follower:
     """What Hummingbot's book does with the changes it is handed."""
 
@@ -81,11 +85,11 @@ class Follower:
     def take(self, change: BookChange | None) -> None:
         assert change is not None
         if change.is_snapshot:
-            assert change.bids == sorted(change.bids, reverse=True)
-            assert change.asks == sorted(change.asks)
+            assert list(change.bids) == sorted(change.bids, reverse=True)
+            assert list(change.asks) == sorted(change.asks)
             self.bids, self.asks = {}, {}
         for side, rows in ((self.bids, change.bids), (self.asks, change.asks)):
-            for price, amount in rows:
+            for price, amount in rows.items():
                 if amount:
                     side[price] = amount
                 else:
@@ -115,7 +119,7 @@ def test_l1_session_stays_equal_to_the_exchange(start: list[Any], changes: list[
     for bids, asks in changes:
         follower.take(book.apply(exchange.diff_frame(bids, asks)))
         assert follower.rows() == exchange.rows()
-        assert book.snapshot() == BookChange(True, *exchange.rows())
+        assert rows_of(book.snapshot()) == exchange.rows()
     assert book.verified
 
 
@@ -134,7 +138,7 @@ def test_l1_loss_never_goes_unnoticed(changes: list[Any], data: st.DataObject) -
         assert [book.apply(frame) for frame in frames[lost + 2 :]] == [None] * (len(frames) - lost - 2)
         assert not book.verified
     book.apply(exchange.snapshot_frame())
-    assert book.snapshot() == BookChange(True, *exchange.rows())
+    assert rows_of(book.snapshot()) == exchange.rows()
 
 
 @unhurried
@@ -171,7 +175,7 @@ def test_full_session_stays_equal_to_the_exchange(start: list[Entry], updates: l
 
 
 def check_full(book: FullBook, exchange: ReferenceOrders) -> None:
-    assert book.snapshot() == BookChange(True, exchange.rows("Bids"), exchange.rows("Asks"))
+    assert rows_of(book.snapshot()) == (exchange.rows("Bids"), exchange.rows("Asks"))
     for side in SIDES:
         ahead: dict[Decimal, list[Decimal]] = {}
         for _, price, order_id, quantity in exchange.side(side):
@@ -196,7 +200,7 @@ def started_l1() -> L1Book:
 def test_price_text_may_change_and_is_taken_into_the_checksum() -> None:
     book = started_l1()
     checksum = documented_checksum([("10.0", "3.10"), ("9", "2")], [("11", "1")])
-    assert book.apply(l1("DIFF", 6, [["10.0", "3.10"]], [], checksum)) == BookChange(False, [(10.0, 3.1)], [])
+    assert book.apply(l1("DIFF", 6, [["10.0", "3.10"]], [], checksum)) == BookChange(False, {10.0: 3.1}, {})
 
 
 def test_prices_are_ordered_as_numbers() -> None:
@@ -204,7 +208,7 @@ def test_prices_are_ordered_as_numbers() -> None:
     asks = [("9.5", "1"), ("10", "1"), ("100", "1"), ("1000000000.5", "1")]
     checksum = documented_checksum([], asks)
     change = book.apply(l1("SNAPSHOT", 1, [], asks[::-1], checksum))
-    assert change == BookChange(True, [], [(9.5, 1.0), (10.0, 1.0), (100.0, 1.0), (1000000000.5, 1.0)])
+    assert change == BookChange(True, {}, {9.5: 1.0, 10.0: 1.0, 100.0: 1.0, 1000000000.5: 1.0})
 
 
 def test_diff_before_the_snapshot_changes_nothing() -> None:
@@ -229,7 +233,7 @@ def test_snapshot_in_any_order_is_taken_row_by_row() -> None:
     bids = [("9", "2"), ("10", "1"), ("8", "1"), ("8.0", "0"), ("9.0", "3"), ("7", "0"), ("6", "0"), ("6", "4")]
     checksum = documented_checksum([("10", "1"), ("9.0", "3"), ("6", "4")], [])
     change = L1Book().apply(l1("SNAPSHOT", 1, bids, [], checksum))
-    assert change == BookChange(True, [(10.0, 1.0), (9.0, 3.0), (6.0, 4.0)], [])
+    assert change == BookChange(True, {10.0: 1.0, 9.0: 3.0, 6.0: 4.0}, {})
 
 
 @pytest.mark.parametrize("sequence", [5, 4, 7, 0])
@@ -340,7 +344,7 @@ def test_full_sequence_counts_order_entries() -> None:
     exchange.change([("Bids", "10", "a", "1")])
     book.apply(exchange.snapshot_frame())
     frame = exchange.update_frame([("Bids", "10", "b", "2"), ("Bids", "10", "b", "0"), ("Asks", "11", "c", "1")])
-    assert book.apply(frame) == BookChange(False, [(10.0, 1.0)], [(11.0, 1.0)])
+    assert book.apply(frame) == BookChange(False, {10.0: 1.0}, {11.0: 1.0})
     exchange.sequence += 1
     with pytest.raises(SequenceGapError):
         book.apply(exchange.update_frame([("Bids", "9", "d", "1")]))
@@ -446,7 +450,7 @@ def test_order_that_changes_price_or_side_goes_to_the_end_of_its_new_queue() -> 
     book.apply(exchange.update_frame([("Bids", "9", "a", "1")]))
     assert book.queue_position("a") == QueuePosition(9.0, 1, Decimal(2))
     book.apply(exchange.update_frame([("Asks", "11", "b", "2")]))
-    assert book.snapshot() == BookChange(True, [(9.0, 1.0)], [(11.0, 2.0)])
+    assert book.snapshot() == BookChange(True, {9.0: 1.0}, {11.0: 2.0})
 
 
 def test_aggregated_frames_may_not_go_back() -> None:
@@ -455,10 +459,10 @@ def test_aggregated_frames_may_not_go_back() -> None:
     old = exchange.aggregated_frame()
     exchange.change([("10", "2")], [])
     newest = exchange.aggregated_frame()
-    assert book.apply(newest) == BookChange(True, [(10.0, 2.0)], [(11.0, 1.0)])
+    assert book.apply(newest) == BookChange(True, {10.0: 2.0}, {11.0: 1.0})
     assert book.apply(newest) is not None
     assert book.apply(old) is None
-    assert book.snapshot() == BookChange(True, [(10.0, 2.0)], [(11.0, 1.0)])
+    assert book.snapshot() == BookChange(True, {10.0: 2.0}, {11.0: 1.0})
     assert book.apply(old) is None
     with pytest.raises(SequenceGapError):
         book.apply(old)
@@ -469,7 +473,7 @@ def test_aggregated_levels_are_taken_row_by_row() -> None:
     levels = [("9", "2"), ("10", "1"), ("8", "1"), ("8.0", "0"), ("9.0", "3"), ("7", "0"), ("6", "0"), ("6", "4")]
     rows = [{"price": price, "quantity": quantity} for price, quantity in levels]
     frame = {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": {"Bids": rows, "Asks": [], "SequenceNumber": 1}}
-    assert AggregatedBook().apply(frame) == BookChange(True, [(10.0, 1.0), (9.0, 3.0), (6.0, 4.0)], [])
+    assert AggregatedBook().apply(frame) == BookChange(True, {10.0: 1.0, 9.0: 3.0, 6.0: 4.0}, {})
 
 
 def test_crossed_aggregated_book_is_an_error() -> None:
@@ -524,7 +528,7 @@ def test_recorded_aggregated_frame() -> None:
             "SequenceNumber": 173347,
         },
     }
-    assert AggregatedBook().apply(frame) == BookChange(True, [(0.99727, 498.38)], [(0.99735, 495.26)])
+    assert AggregatedBook().apply(frame) == BookChange(True, {0.99727: 498.38}, {0.99735: 495.26})
 
 
 def test_recorded_excerpts_lack_levels_and_are_refused() -> None:
@@ -596,4 +600,87 @@ def test_memory_of_a_long_run_is_flat(feed: BookFeed) -> None:
     settled = blocks_after(200)
     assert blocks_after(4000) < settled + 400
     best_bids, _ = market.rows()
-    assert book.snapshot().bids[0] == tuple(map(float, best_bids[0]))
+    assert rows_of(book.snapshot())[0][0] == tuple(map(float, best_bids[0]))
+
+
+# --- Prices that are one float, and one price in several texts --------------------------------------------------------
+# Most of these are one float with others; some are one price in several texts.
+NASTY_PRICES = [
+    *("0.1", "0.10", "0.100000000000000001", "0.100000000000000005", "0.099999999999999999"),
+    *("9007199254740992", "9007199254740993", "9007199254740992.5", "9007199254740992.0"),
+    *("123456789012345678901234567890", "123456789012345678901234567891"),
+    *("0.000000000000000001", "0.000000000000000002", "1", "1.0", "01"),
+]
+nasty_rows = st.lists(st.tuples(st.sampled_from(NASTY_PRICES), st.sampled_from(["0", "1", "2.50", "0.0"])), max_size=12)
+
+
+def exact_side(rows: Iterable[tuple[str, str]], *, is_bid: bool) -> list[tuple[str, str]]:
+    """What rows leave, by Decimals alone."""
+    side: dict[Decimal, tuple[str, str]] = {}
+    for price, quantity in rows:
+        side.pop(Decimal(price), None)
+        if Decimal(quantity):
+            side[Decimal(price)] = price, quantity
+    return [side[price] for price in sorted(side, reverse=is_bid)]
+
+
+@unhurried
+@given(nasty_rows, st.lists(nasty_rows, max_size=4), st.booleans())
+def test_levels_are_ordered_by_exact_prices(start: Rows, changes: list[Rows], is_bid: bool) -> None:
+    """Only the true order of the exact prices has the right checksum."""
+    book, told, sides = L1Book(), list(start), ("b", "a") if is_bid else ("a", "b")
+    for number, rows in enumerate([start, *changes]):
+        told += rows if number else []
+        left = exact_side(told, is_bid=is_bid)
+        checksum = documented_checksum(*((left, []) if is_bid else ([], left)))
+        data = dict(zip(sides, (rows, []), strict=True)) | {"sq": number, "cs": checksum}
+        change = book.apply({"type": "OB_L1_DIFF" if number else "OB_L1_SNAPSHOT", "d": data})
+        assert change is not None
+        assert change.is_snapshot or set(change[1 if is_bid else 2]) == {float(price) for price, _ in rows}
+    assert book.verified
+
+
+def test_levels_that_are_one_float_stay_two() -> None:
+    one, other = "0.100000000000000001", "0.1"
+    assert float(one) == float(other)
+    book = L1Book()
+    for number, (rows, left) in enumerate(
+        [
+            ([(one, "1"), (other, "2")], [(other, "2"), (one, "1")]),
+            ([(one, "3")], [(other, "2"), (one, "3")]),
+            ([("0.10", "4")], [("0.10", "4"), (one, "3")]),
+            ([(other, "0")], [(one, "3")]),
+        ]
+    ):
+        data = {"b": [], "a": rows, "sq": number, "cs": documented_checksum([], left)}
+        book.apply({"type": "OB_L1_DIFF" if number else "OB_L1_SNAPSHOT", "d": data})
+    assert book.verified
+
+
+@pytest.mark.parametrize(
+    "quantity", ["1e5", "+1", " 1", "1_0", "nan", "inf", "-1", ".5", "\u0661", "1,5", "1" * 31, ""]
+)
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_a_quantity_that_is_not_plain_is_found_among_many(quantity: str, place: int) -> None:
+    book, rows = L1Book(), [[str(price), "1"] for price in range(1, 9)]
+    book.apply(
+        {"type": "OB_L1_SNAPSHOT", "d": {"b": rows, "a": [], "sq": 1, "cs": documented_checksum(rows[::-1], [])}}
+    )
+    rows[place] = [rows[place][0], quantity]
+    with pytest.raises(UnreadableFrameError):
+        book.apply({"type": "OB_L1_DIFF", "d": {"b": rows, "a": [], "sq": 2, "cs": 0}})
+    assert not book.verified
+
+
+@pytest.mark.parametrize("quantity", ["5.", "0.0000000000000000000000000001", "1" * 30, "1" * 30 + ".5", "00", "0.00"])
+def test_a_plain_quantity_is_taken_among_many_as_alone(quantity: str) -> None:
+    rows = [[str(price), "1"] for price in range(1, 9)]
+    changes = []
+    for changed in (rows, [["4", quantity]]):
+        book = L1Book()
+        book.apply({"type": "OB_L1_SNAPSHOT", "d": {"b": [], "a": rows, "sq": 1, "cs": documented_checksum([], rows)}})
+        changed = [[price, quantity if price == "4" else "1"] for price, _ in changed]
+        left = [[price, quantity if price == "4" else "1"] for price, _ in rows if price != "4" or float(quantity)]
+        data = {"b": [], "a": changed, "sq": 2, "cs": documented_checksum([], left)}
+        changes.append(book.apply({"type": "OB_L1_DIFF", "d": data}))
+    assert [change and change.asks[4.0] for change in changes] == [float(quantity)] * 2

@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import (
+    LentRows,
     PromptOrderBookTracker,
     ReadyMessage,
     SequencedOrderBook,
 )
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
+from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from test.hummingbot.connector.exchange.valr.trade_socket_server import until
 
@@ -20,6 +22,23 @@ def test_rows_are_hummingbots() -> None:
     assert (ready.bids, ready.asks) == (plain.bids, plain.asks)
     assert [type(row) for row in ready.bids] == [type(row) for row in plain.bids]
     assert (ready.bids[0].price, ready.bids[0].amount, ready.bids[0].update_id) == (1.5, 2.0, 7)
+
+
+def test_lent_rows_do_to_a_book_what_hummingbots_do() -> None:
+    lent, lenders = SequencedOrderBook(), (LentRows(), LentRows())
+    made = SequencedOrderBook()
+    diffs: list[tuple[list[tuple[float, float]], list[tuple[float, float]]]] = [
+        ([(2.0, 1.0), (1.0, 5.0), (0.5, 7.0)], [(3.0, 1.0)]),
+        ([(1.0, 0.0)], [(4.0, 2.5), (3.0, 0.0), (5.0, 1.0), (6.0, 1.0)]),
+        ([], []),
+        ([(1.5, 3.0), (0.5, 8.0)], []),
+    ]
+    for number, sides in enumerate(diffs, start=1):
+        lent.apply_diffs(*(rows.lend(side, number) for rows, side in zip(lenders, sides, strict=True)), number)
+        made.apply_diffs(*([OrderBookRow(*level, number) for level in side] for side in sides), number)
+        for entries in ("bid_entries", "ask_entries"):
+            assert list(getattr(lent, entries)()) == list(getattr(made, entries)())
+    assert [row.update_id for row in lent.bid_entries()] == [1, 4, 4]
 
 
 class Source(OrderBookTrackerDataSource):
