@@ -62,8 +62,8 @@ class AccountEvents:
         self._warn = warn
         self._logger = logger
 
-    async def take(self, message: AccountMessage, now: float) -> None:
-        """Take one parsed event at a monotonic time.
+    async def take(self, message: AccountMessage, heard_at: float) -> None:
+        """Take one parsed event that came at a monotonic time, perhaps some time ago.
 
         :raises ValueError: the frame is not an event at all
         """
@@ -71,14 +71,14 @@ class AccountEvents:
         if type(message) is OrderReport or type(message) is AccountTrade or type(message) is OrderProcessed:
             await self._keeper.take_event(message)
         elif type(message) is Balance:
-            self._balances.apply(message, now)
+            self._balances.apply(message, heard_at)
         elif type(message) is OpenOrders:
-            await self._keeper.take_open_orders(message)
+            await self._keeper.take_open_orders(message, heard_at)
         else:
             await self._take_rarity(message)
         # Last: what happened is told first.
         self._counters.account_events += 1
-        self._record_age(message, now)
+        self._record_age(message, heard_at)
 
     async def _take_rarity(self, message: AccountMessage) -> None:
         if isinstance(message, CancelFailed | PlacementFailed):
@@ -104,15 +104,14 @@ class AccountEvents:
         ):
             self._keeper.doubt_all()
 
-    def _record_age(self, message: AccountMessage, now: float) -> None:
+    def _record_age(self, message: AccountMessage, heard_at: float) -> None:
         happened_at = None
         if isinstance(message, OrderReport):
             happened_at = message.updated_at
         elif isinstance(message, AccountTrade):
             happened_at = message.traded_at
         if happened_at is not None:
-            heard_at = self._valr_time() - (time.monotonic() - now)
-            self._latency.event(heard_at - happened_at)
+            self._latency.event(self._valr_time() - (time.monotonic() - heard_at) - happened_at)
 
     async def _doubt_what_it_concerns(self, message: Unreadable) -> None:
         if message.kind == "frame":

@@ -447,9 +447,9 @@ class OrderKeeper:
         """Take an event about one order."""
         await self._publish(self._lifecycle.event(message, time.monotonic()))
 
-    async def take_open_orders(self, message: OpenOrders) -> None:
-        """Take a list of open orders."""
-        await self._publish(self._lifecycle.open_orders(message, time.monotonic()))
+    async def take_open_orders(self, message: OpenOrders, heard_at: float) -> None:
+        """Take a list of open orders that came at a monotonic time, perhaps some time ago."""
+        await self._publish(self._lifecycle.open_orders(message, time.monotonic(), heard_at))
 
     async def take_failure(self, message: OrderFailure) -> None:
         """Take FAILED_ORDER or FAILED_CANCEL_ORDER."""
@@ -649,7 +649,7 @@ class OrderKeeper:
         if isinstance(message, Unreadable):
             self._warn(f"The list of open orders cannot be read: {message.problem}", "unreadable open orders")
             return set()
-        await self.take_open_orders(message)
+        await self.take_open_orders(message, time.monotonic())
         return self._lifecycle.ids_in(message)
 
     # --- Outcomes -----------------------------------------------------------------------------------------------------

@@ -481,8 +481,12 @@ class OrderLifecycle:
             record.check_by(now + _back_off(record.failed_checks))
         return []
 
-    def open_orders(self, message: OpenOrders, now: float) -> list[Outcome]:
-        """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up."""
+    def open_orders(self, message: OpenOrders, now: float, heard_at: float | None = None) -> list[Outcome]:
+        """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up.
+
+        :param heard_at: when the list came, by default now; what is not in it may have been opened since
+        """
+        heard_at = now if heard_at is None else heard_at
         outcomes: list[Outcome] = []
         listed: set[str] = set()
         for report in message.orders:
@@ -500,8 +504,8 @@ class OrderLifecycle:
                     # The list itself is the proof, whatever word a row carries.
                     outcomes += self._prove_open(record, now)
         for client_order_id, record in self._records.items():
-            if client_order_id not in listed and record.proven_open:
-                record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
+            if client_order_id not in listed and record.proven_open and record.open_since <= heard_at:
+                record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))
         return outcomes
 
     def ids_in(self, message: OpenOrders) -> set[str]:
