@@ -114,7 +114,7 @@ MUTANTS: dict[str, Mutant] = {
     "absence from a list ends an order": Mutant(
         _lifecycle(
             "open_orders",
-            "record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))",
+            "record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))",
             "record.ending = Ending(OrderWord.CANCELLED, record.filled); record.check_by(now)",
         ),
         needs=("open_orders", "drop_event", "reorder"),
@@ -166,7 +166,7 @@ MUTANTS: dict[str, Mutant] = {
         _lifecycle(
             "_apply_report",
             "return self._on_unknown_word(record, report, now, looked_up)",
-            "return self._apply_end(record, report, now, looked_up=looked_up)",
+            "return self._apply_end(record, report, word, now, looked_up=looked_up)",
         ),
         needs=("unknown_status",),
         caught_by=12,
@@ -205,7 +205,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "nothing is asked after a reconnect": Mutant(
         _lifecycle("reconcile", "for record in self._records.values():", "for record in ():"),
-        _lifecycle("open_orders", "record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))", "pass"),
+        _lifecycle(
+            "open_orders", "record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))", "pass"
+        ),
         _NO_POLLS,
         day=_RECONNECT,
     ),

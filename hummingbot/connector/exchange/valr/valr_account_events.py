@@ -1,6 +1,7 @@
 """Where each event of the account socket goes (valr-api.md 4.3)."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -61,19 +62,26 @@ class AccountEvents:
         self._warn = warn
         self._logger = logger
 
-    async def take(self, message: AccountMessage, now: float) -> None:
-        """Take one parsed event at a monotonic time.
+    async def take(self, message: AccountMessage, heard_at: float) -> None:
+        """Take one parsed event that came at a monotonic time, perhaps some time ago.
 
         :raises ValueError: the frame is not an event at all
         """
-        heard_at = self._valr_time()
-        if isinstance(message, (OrderReport, AccountTrade, OrderProcessed)):
+        # Most events by far are of these kinds; isinstance would ask pydantic's metaclass.
+        if type(message) is OrderReport or type(message) is AccountTrade or type(message) is OrderProcessed:
             await self._keeper.take_event(message)
-        elif isinstance(message, OpenOrders):
-            await self._keeper.take_open_orders(message)
-        elif isinstance(message, Balance):
-            self._balances.apply(message, now)
-        elif isinstance(message, CancelFailed | PlacementFailed):
+        elif type(message) is Balance:
+            self._balances.apply(message, heard_at)
+        elif type(message) is OpenOrders:
+            await self._keeper.take_open_orders(message, heard_at)
+        else:
+            await self._take_rarity(message)
+        # Last: what happened is told first.
+        self._counters.account_events += 1
+        self._record_age(message, heard_at)
+
+    async def _take_rarity(self, message: AccountMessage) -> None:
+        if isinstance(message, CancelFailed | PlacementFailed):
             await self._keeper.take_failure(message)
         elif isinstance(message, CommandReply):
             await self._keeper.take_late_reply(message)
@@ -87,9 +95,6 @@ class AccountEvents:
             self._doubt_all_because_of(message)
         elif isinstance(message, SocketError):
             self._logger().warning(f"VALR reports an error on the account socket: {message.message}")
-        # Last: what happened is told first.
-        self._counters.account_events += 1
-        self._record_age(message, heard_at)
 
     def _doubt_all_because_of(self, message: Unknown) -> None:
         # It may be news of an order; a kind that comes in crowds must not eat up the rate limit.
@@ -106,7 +111,7 @@ class AccountEvents:
         elif isinstance(message, AccountTrade):
             happened_at = message.traded_at
         if happened_at is not None:
-            self._latency.event(heard_at - happened_at)
+            self._latency.event(self._valr_time() - (time.monotonic() - heard_at) - happened_at)
 
     async def _doubt_what_it_concerns(self, message: Unreadable) -> None:
         if message.kind == "frame":

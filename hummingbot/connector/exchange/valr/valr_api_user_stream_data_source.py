@@ -5,7 +5,7 @@ Parsing is left to the listener (``valr_messages``); only command replies take t
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -43,6 +43,11 @@ WATCH_INTERVAL = 1.0
 DOUBTED_SILENCE_LIMIT = 5.0
 # The list and the balances sent on connect can be large: one row for every open order of the account.
 MAX_FRAME_SIZE = 32 * 1024 * 1024
+# VALR repeats the list of all open orders at each change of one: of long ones only the newest is taken, so often.
+LONG_LIST = 8 * 1024
+LIST_PACE = 0.1
+# A list that begins in any other way is taken at once, like everything else.
+LIST_BEGINNING = f'{{"type":"{CONSTANTS.OPEN_ORDERS_UPDATE}",'
 
 SUBSCRIBE_FRAME = {
     "type": CONSTANTS.SUBSCRIBE,
@@ -57,8 +62,8 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
     :param on_connected: called after each authentication: what happened before is silent and must be asked for
     :param on_refused: called when VALR refuses the handshake: perhaps the clock is off
     :param metrics: is told when the socket is up and when it was lost
-    :param take_event: is handed each event as it comes, in place of the queue: that would let all that is read at once
-        be decoded before the first of it is told
+    :param take_event: is handed each event as it comes, with the monotonic time of its receipt, in place of the queue:
+        that would let all that is read at once be decoded before the first of it is told
     """
 
     def __init__(
@@ -70,7 +75,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         on_connected: Callable[[], None],
         on_refused: Callable[[], None],
         metrics: Metrics | None = None,
-        take_event: Callable[[Any], Awaitable[None]] | None = None,
+        take_event: Callable[[Any, float], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__()
         self._auth = auth
@@ -82,6 +87,8 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self._metrics = metrics or Metrics()
         self._take_event = take_event
         self._last_frame_time = 0.0
+        self._long_list: tuple[aiohttp.WSMessage, float] | None = None
+        self._long_list_came = asyncio.Event()
         self._skip_subscribe = False
         self._lived_for = 0.0
         self._delay = ReconnectDelay(
@@ -140,7 +147,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             subscribed_at = await self._subscribe(assistant)
             await self._open_for_business(assistant)
             if first_event is not None:
-                await self._pass_on(first_event, output)
+                await self._process_event_message(first_event, output)
             try:
                 await self._read_and_watch(assistant, output)
             except ConnectionError:
@@ -208,9 +215,11 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self.logger().info("The account socket of VALR is connected and authenticated.")
 
     async def _read_and_watch(self, assistant: WSAssistant, output: asyncio.Queue[Any]) -> None:
+        self._long_list, self._long_list_came = None, asyncio.Event()
         tasks = [
             asyncio.create_task(self._process_websocket_messages(assistant, output)),
             asyncio.create_task(self._keep_alive(assistant)),
+            asyncio.create_task(self._take_long_lists(output)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -220,6 +229,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         finally:
             for task in tasks:
                 task.cancel()
+            # A list that still waits is dropped: all orders will be asked for, and the next socket begins with a list.
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_alive(self, assistant: WSAssistant) -> None:
@@ -235,25 +245,60 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                 last_ping = now
                 await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))
 
+    async def _process_websocket_messages(self, websocket_assistant: WSAssistant, queue: asyncio.Queue[Any]) -> None:
+        # The way through the assistant is longer, and does nothing: its factory knows no processors.
+        connection: ValrWSConnection = websocket_assistant._connection
+        while (message := await connection.receive_message()) is not None:
+            if not self._set_aside(message):
+                await self._process_event_message(connection.decode(message), queue)
+
+    def _set_aside(self, message: aiohttp.WSMessage) -> bool:
+        """Set a long list of open orders aside, and say so; any list makes an older one void."""
+        text = message.data
+        if type(text) is not str or not text.startswith(LIST_BEGINNING):
+            return False
+        self._long_list = None
+        if len(text) < LONG_LIST:
+            return False
+        self._hear()
+        self._long_list = message, time.monotonic()
+        self._long_list_came.set()
+        return True
+
+    async def _take_long_lists(self, queue: asyncio.Queue[Any]) -> None:
+        """Take the newest of the long lists, the first of a series at once; it is as old then as its receipt."""
+        while True:
+            await self._long_list_came.wait()
+            self._long_list_came.clear()
+            newest, self._long_list = self._long_list, None
+            if newest is not None:
+                message, heard_at = newest
+                await self._pass_on(ValrWSConnection.decode(message), queue, heard_at)
+                await asyncio.sleep(LIST_PACE)
+
     async def _process_event_message(self, event_message: Any, queue: asyncio.Queue[Any]) -> None:
         if event_message is None:
             # Hummingbot's connection makes this of the frame that closes the socket from our side.
             return
-        self._last_frame_time = time.time()
-        self._order_entry.socket_heard()
-        kind = event_message.get("type") if isinstance(event_message, Mapping) else None
+        self._hear()
+        # JSON's objects are dictionaries.
+        kind = event_message.get("type") if type(event_message) is dict else None
         if kind == CONSTANTS.PONG:
             return
-        is_reply = kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED
+        is_reply = type(kind) is str and (kind in CONSTANTS.COMMAND_REPLIES or kind == CONSTANTS.RATE_LIMIT_EXCEEDED)
         if is_reply and self._order_entry.take_reply(event_message) is None:
             return
-        await self._pass_on(event_message, queue)
+        await self._pass_on(event_message, queue, time.monotonic())
 
-    async def _pass_on(self, event: Any, queue: asyncio.Queue[Any]) -> None:
+    def _hear(self) -> None:
+        self._last_frame_time = time.time()
+        self._order_entry.socket_heard()
+
+    async def _pass_on(self, event: Any, queue: asyncio.Queue[Any], heard_at: float) -> None:
         if self._take_event is None:
             queue.put_nowait(event)
         else:
-            await self._take_event(event)
+            await self._take_event(event, heard_at)
 
 
 def _in_words(error: Exception) -> str:

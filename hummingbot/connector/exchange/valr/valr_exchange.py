@@ -901,9 +901,10 @@ class ValrExchange(ExchangePyBase):
         async for frame in self._iter_user_event_queue():
             await self._take_account_frame(frame)
 
-    async def _take_account_frame(self, frame: Any) -> None:
+    async def _take_account_frame(self, frame: Any, heard_at: float | None = None) -> None:
+        heard_at = time.monotonic() if heard_at is None else heard_at
         try:
-            await self._account_events.take(parse_account_frame(frame, self._open_orders_reader), time.monotonic())
+            await self._account_events.take(parse_account_frame(frame, self._open_orders_reader), heard_at)
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - the outermost step of the task: the next event must be taken

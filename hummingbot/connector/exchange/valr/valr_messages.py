@@ -5,12 +5,14 @@ whatever ids could be saved, so that the order it speaks of can be looked up; it
 Market data frames are the order book's business (``valr_order_book``).
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import Annotated, Any, final
 
 from pydantic import (
     AliasChoices,
@@ -144,6 +146,7 @@ _WORDS = {
 }
 
 
+@functools.lru_cache(maxsize=64)
 def order_word(text: str) -> OrderWord:
     """Return the meaning of a status word in any of its spellings (``Partially Filled``, ``PARTIALLY_FILLED``)."""
     return _WORDS.get(re.sub(r"[\s_-]", "", text).lower(), OrderWord.UNKNOWN)
@@ -173,6 +176,7 @@ class ApiError(Message):
         return "; ".join(parts) if self.code is None else f"{'; '.join(parts)} [{self.code}]"
 
 
+@final
 class OrderReport(Message):
     """The state of one order: ORDER_STATUS_UPDATE, a REST status, a history row or an open-order row."""
 
@@ -228,6 +232,7 @@ class OrderProcessed(Message):
     failure_reason: Text = Field(default="", validation_alias="failureReason")
 
 
+@final
 class AccountTrade(Message):
     """One fill of ours: NEW_ACCOUNT_TRADE or a trade history row. A negative fee is a maker reward."""
 
@@ -383,9 +388,10 @@ def parse_account_frame(frame: Any, lists: "OpenOrdersReader | None" = None) -> 
 
     :param lists: has read the lists of open orders before this one
     """
-    if not isinstance(frame, Mapping) or not isinstance(frame.get("type"), str):
+    if type(frame) is not dict or type(kind := frame.get("type")) is not str:
         return Unreadable(kind="frame", problem="no type")
-    kind: str = frame["type"]
+    if (plain := _read_plain(kind, frame)) is not None:
+        return plain
     if kind in _EVENTS:
         return _read(_EVENTS[kind], kind, frame.get("data"))
     if kind == CONSTANTS.OPEN_ORDERS_UPDATE:
@@ -634,6 +640,99 @@ def parse_server_time(content: Any) -> float:
         raise ValueError("VALR's time cannot be read")
     value = content.get("time")
     return parse_time(value if value is not None else content.get("epochTime"))
+
+
+# --- Plain events -----------------------------------------------------------------------------------------------------
+# The two events that tell what became of an order, in the layout in which they come day by day, are put together field
+# by field: an event comes after a pause, and pydantic has much to fetch into the processor's caches then. Whatever
+# differs from that layout is left to pydantic; both make the same message of the same data (a property in the tests).
+# Pydantic takes our own names where VALR's are missing: so VALR's are all there, or ours are not.
+def _read_plain(kind: str, frame: dict[str, Any]) -> OrderReport | AccountTrade | None:
+    """Return the message of a plain event, None if it is for pydantic to read or to refuse."""
+    try:
+        if kind == CONSTANTS.ORDER_STATUS_UPDATE:
+            return _plain_report(frame["data"])
+        if kind == CONSTANTS.NEW_ACCOUNT_TRADE:
+            return _plain_trade(frame["data"])
+    except (KeyError, TypeError, ValueError):
+        pass
+    return None
+
+
+_report_texts = itemgetter(
+    "orderId", "customerOrderId", "currencyPair", "orderStatusType", "orderSide", "orderType", "failedReason"
+)
+_report_fields = set(OrderReport.model_fields)
+
+
+def _plain_report(data: Any) -> OrderReport | None:
+    texts = _report_texts(data)
+    time_in_force = data.get("timeInForce", "")
+    if (
+        not "".join((*texts, time_in_force)).isascii()
+        or "time_in_force" in data
+        or "totalExecutedQuantity" in data
+        or "executed_quantity" in data
+    ):
+        return None
+    order_id, client_order_id, symbol, status, side, order_type, failed_reason = texts
+    if not order_id:
+        return None
+    values = {
+        "order_id": order_id,
+        "client_order_id": client_order_id,
+        "symbol": symbol,
+        "status": status,
+        "price": parse_number(data["originalPrice"]),
+        "original_quantity": parse_number(data["originalQuantity"]),
+        "remaining_quantity": parse_number(data["remainingQuantity"]),
+        "executed_quantity": None,
+        "side": side.lower(),
+        "order_type": order_type,
+        "time_in_force": time_in_force,
+        "failed_reason": failed_reason,
+        "updated_at": float(parse_time(data["orderUpdatedAt"])),
+    }
+    return _put_together(OrderReport, values, _report_fields)
+
+
+_trade_texts = itemgetter("id", "orderId", "customerOrderId", "currencyPair", "side", "feeCurrency")
+_trade_fields = set(AccountTrade.model_fields)
+
+
+def _plain_trade(data: Any) -> AccountTrade | None:
+    texts = _trade_texts(data)
+    if not "".join(texts).isascii() or "makerReward" in data:
+        return None
+    trade_id, order_id, client_order_id, symbol, side, fee_currency = texts
+    price, quantity = parse_number(data["price"]), parse_number(data["quantity"])
+    if not (trade_id and order_id and fee_currency) or price <= 0 or quantity <= 0:
+        return None
+    values = {
+        "trade_id": trade_id,
+        "order_id": order_id,
+        "client_order_id": client_order_id,
+        "symbol": symbol,
+        "price": price,
+        "quantity": quantity,
+        "side": side.lower(),
+        "traded_at": float(parse_time(data["tradedAt"])),
+        "fee": parse_number(data["fee"]),
+        "fee_currency": "ZAR" if fee_currency == "R" else fee_currency,
+        "is_fee_known": True,
+    }
+    return _put_together(AccountTrade, values, _trade_fields)
+
+
+def _put_together[MessageT: Message](model: type[MessageT], values: dict[str, Any], names: set[str]) -> MessageT:
+    """Return a message of all its values, which are right; ``model_construct`` looks each of them up again."""
+    message = model.__new__(model)
+    put = object.__setattr__
+    put(message, "__dict__", values)
+    put(message, "__pydantic_fields_set__", names)
+    put(message, "__pydantic_extra__", None)
+    put(message, "__pydantic_private__", None)
+    return message
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -166,6 +166,7 @@ class OrderKeeper:
         self._warn = Warner(logger)
         self._outcomes: deque[Outcome] = deque()
         self._work = asyncio.Event()
+        self._rests_until = math.inf
         self._news = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -263,7 +264,7 @@ class OrderKeeper:
     async def _wait_for_work(self) -> None:
         self._work.clear()
         due = self._lifecycle.next_due()
-        due = self._suspects_due if due is None else min(due, self._suspects_due)
+        due = self._rests_until = self._suspects_due if due is None else min(due, self._suspects_due)
         try:
             async with asyncio.timeout(None if math.isinf(due) else max(due - time.monotonic(), 0)):
                 await self._work.wait()
@@ -464,9 +465,9 @@ class OrderKeeper:
         """Take an event about one order."""
         await self._publish(self._lifecycle.event(message, time.monotonic()))
 
-    async def take_open_orders(self, message: OpenOrders) -> None:
-        """Take a list of open orders."""
-        await self._publish(self._lifecycle.open_orders(message, time.monotonic()))
+    async def take_open_orders(self, message: OpenOrders, heard_at: float) -> None:
+        """Take a list of open orders that came at a monotonic time, perhaps some time ago."""
+        await self._publish(self._lifecycle.open_orders(message, time.monotonic(), heard_at))
 
     async def take_failure(self, message: OrderFailure) -> None:
         """Take FAILED_ORDER or FAILED_CANCEL_ORDER."""
@@ -666,7 +667,7 @@ class OrderKeeper:
         if isinstance(message, Unreadable):
             self._warn(f"The list of open orders cannot be read: {message.problem}", "unreadable open orders")
             return set()
-        await self.take_open_orders(message)
+        await self.take_open_orders(message, time.monotonic())
         return self._lifecycle.ids_in(message)
 
     # --- Outcomes -----------------------------------------------------------------------------------------------------
@@ -675,8 +676,14 @@ class OrderKeeper:
         self._outcomes.extend(outcomes)
         while self._outcomes:
             await self._tell(self._outcomes.popleft())
-        self._work.set()
+        self._wake_in_time()
         self._news.set()
+
+    def _wake_in_time(self) -> None:
+        # Most evidence asks for nothing: to wake the loop for it costs as much as to tell it.
+        due = self._lifecycle.next_due()
+        if due is not None and due < self._rests_until:
+            self._work.set()
 
     def _publish_soon(self, outcomes: list[Outcome]) -> None:
         if outcomes:
@@ -722,7 +729,8 @@ class OrderKeeper:
 
     def _tell_fill(self, fill: Fill) -> None:
         trade = fill.trade
-        order = self._tracker.all_fillable_orders.get(fill.client_order_id)
+        identifier = fill.client_order_id
+        order = self._tracker.fetch_tracked_order(identifier) or self._tracker.all_fillable_orders.get(identifier)
         if order is not None:
             self._tracker.process_trade_update(self._trade_update(order, trade))
         # Last, here as elsewhere: whatever is wrong with a count, what happened has been told.
@@ -742,12 +750,15 @@ class OrderKeeper:
     async def _tell_end(self, ended: Ended) -> None:
         known_at = time.monotonic()
         if not ended.stray:
-            order = self._tracker.fetch_order(ended.client_order_id)
-            if order is not None:
-                # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
-                order.completely_filled_event.set()
-            problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
-            await self._update_tracker(ended, ENDS[ended.end], problem if ended.end is End.FAILED else None)
+            problem = None
+            if ended.end is End.FILLED:
+                order = self._tracker.fetch_order(ended.client_order_id)
+                if order is not None:
+                    # Every fill VALR reports has been told: the tracker's own wait for them has nothing to wait for.
+                    order.completely_filled_event.set()
+            elif ended.end is End.FAILED:
+                problem = {"error_message": ended.reason, "error_type": ended.error_type or "ValrOrderFailed"}
+            await self._update_tracker(ended, ENDS[ended.end], problem)
         self._placed.pop(ended.client_order_id, None)
         self._latency.ended(ended.client_order_id, known_at, cancelled=ended.end is End.CANCELLED)
         if ended.proven:

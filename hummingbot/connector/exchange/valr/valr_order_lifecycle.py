@@ -392,10 +392,10 @@ class OrderLifecycle:
             return self._claim(message)
         if record.ended and record.never_seen and _shows_life(message):
             record = self._resurrect(record, now)
-        outcomes = self._link(record, message.order_id, now)
-        if isinstance(message, OrderReport):
+        outcomes = [] if record.order_id else self._link(record, message.order_id, now)
+        if type(message) is OrderReport:
             return outcomes + self._apply_report(record, message, now, looked_up=False)
-        if isinstance(message, AccountTrade):
+        if type(message) is AccountTrade:
             return outcomes + self._apply_trade(record, message, now)
         return outcomes + self._apply_processed(record, message, now)
 
@@ -481,8 +481,12 @@ class OrderLifecycle:
             record.check_by(now + _back_off(record.failed_checks))
         return []
 
-    def open_orders(self, message: OpenOrders, now: float) -> list[Outcome]:
-        """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up."""
+    def open_orders(self, message: OpenOrders, now: float, heard_at: float | None = None) -> list[Outcome]:
+        """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up.
+
+        :param heard_at: when the list came, by default now; what is not in it may have been opened since
+        """
+        heard_at = now if heard_at is None else heard_at
         outcomes: list[Outcome] = []
         listed: set[str] = set()
         for report in message.orders:
@@ -500,8 +504,8 @@ class OrderLifecycle:
                     # The list itself is the proof, whatever word a row carries.
                     outcomes += self._prove_open(record, now)
         for client_order_id, record in self._records.items():
-            if client_order_id not in listed and record.proven_open:
-                record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))
+            if client_order_id not in listed and record.proven_open and record.open_since <= heard_at:
+                record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))
         return outcomes
 
     def ids_in(self, message: OpenOrders) -> set[str]:
@@ -537,7 +541,7 @@ class OrderLifecycle:
 
     @staticmethod
     def _cancel_stray(record: OrderRecord, now: float) -> list[Outcome]:
-        if not record.stray or record.cancel is not None or record.ending is not None:
+        if record.cancel is not None or record.ending is not None:
             return []
         record.want_cancel(WantedCancel(due=now))
         return [
@@ -587,8 +591,8 @@ class OrderLifecycle:
 
     # --- Rules --------------------------------------------------------------------------------------------------------
     def _find(self, message: Evidence) -> OrderRecord | None:
-        by_client_id = self._records.get(message.client_order_id) or self._ended.get(message.client_order_id)
-        return self._by_order_id.get(message.order_id) or by_client_id
+        record = self._by_order_id.get(message.order_id) or self._records.get(message.client_order_id)
+        return record or self._ended.get(message.client_order_id)
 
     def _live(self, order_id: str, client_order_id: str) -> OrderRecord | None:
         record = self._records.get(client_order_id) or self._by_order_id.get(order_id)
@@ -629,7 +633,7 @@ class OrderLifecycle:
             record.check_by(now)
             return []
         if word.is_terminal:
-            return self._apply_end(record, report, now, looked_up=looked_up)
+            return self._apply_end(record, report, word, now, looked_up=looked_up)
         record.immediate = record.immediate or report.is_immediate
         outcomes = self._prove_open(record, now)
         if not stale:
@@ -659,9 +663,11 @@ class OrderLifecycle:
             )
         ]
 
-    def _apply_end(self, record: OrderRecord, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
+    def _apply_end(
+        self, record: OrderRecord, report: OrderReport, word: OrderWord, now: float, *, looked_up: bool
+    ) -> list[Outcome]:
         filled = report.filled_quantity
-        if report.word is OrderWord.FILLED and not report.executed_quantity:
+        if word is OrderWord.FILLED and not report.executed_quantity:
             filled = report.original_quantity
             if filled == 0:
                 # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
@@ -674,10 +680,10 @@ class OrderLifecycle:
             record.failed_checks += 1
         if looked_up and report.executed_quantity is not None:
             # The summary's total outranks what the quantities of a status seemed to imply.
-            record.ending = Ending(report.word, filled, report.failed_reason or record.reason)
+            record.ending = Ending(word, filled, report.failed_reason or record.reason)
             record.reported = report.executed_quantity
         elif record.ending is None or record.ending.filled is None:
-            record.ending = Ending(report.word, filled, report.failed_reason or record.reason)
+            record.ending = Ending(word, filled, report.failed_reason or record.reason)
         record.updated_at = max(record.updated_at, report.updated_at or 0.0)
         self._note_reported(record, filled, now)
         return self._conclude(record, now)
@@ -782,7 +788,7 @@ class OrderLifecycle:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
 
     def _prove_open(self, record: OrderRecord, now: float) -> list[Outcome]:
-        outcomes = self._cancel_stray(record, now)
+        outcomes = self._cancel_stray(record, now) if record.stray else []
         if record.proven_open:
             return outcomes
         record.proven_open = True

@@ -206,25 +206,33 @@ class ValrWSConnection(WSConnection):
     async def receive(self) -> WSResponse | None:
         """Return the next message: a text frame the short way, anything else through the base class's checks."""
         self._ensure_connected()
+        message = await self.receive_message()
+        return None if message is None else WSResponse(self.decode(message))
+
+    async def receive_message(self) -> aiohttp.WSMessage | None:
+        """Return the next message as it came, for :meth:`decode`; None once the socket was closed from our side.
+
+        :raises ConnectionError: the socket was closed from the other side, or broke
+        """
         while self._connected:
-            message = await self._read_message()
+            message = await self._connection.receive(self._message_timeout)
             if message.type is aiohttp.WSMsgType.TEXT:
                 self._last_recv_time = time.time()
-            else:
-                message = await self._process_message(message)
+                return message
+            message = await self._process_message(message)
             if message is not None:
-                return self._build_resp(message)
+                return message
         return None
 
     @classmethod
-    def _build_resp(cls, msg: aiohttp.WSMessage) -> WSResponse:
-        """Decode a text frame; one that is not JSON remains text, as in the base class."""
-        if msg.type is not aiohttp.WSMsgType.TEXT:
-            return WSConnection._build_resp(msg)
+    def decode(cls, message: aiohttp.WSMessage) -> Any:
+        """Return what a message says; text that is not JSON remains text, as in the base class."""
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            return WSConnection._build_resp(message).data
         try:
-            return WSResponse(cls._decode(msg.data))
+            return cls._decode(message.data)
         except json.JSONDecodeError:
-            return WSResponse(msg.data)
+            return message.data
 
 
 class ValrConnectionsFactory(ConnectionsFactory):

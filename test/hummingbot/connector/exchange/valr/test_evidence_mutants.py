@@ -90,7 +90,7 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     "absence from a list ends an order": (
         STREAM,
         "open_orders",
-        "record.check_by(max(now + HINT_DELAY, record.last_check + HINT_SPACING))",
+        "record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))",
         "record.ending = Ending(OrderWord.CANCELLED, None)",
     ),
     "an unknown word proves open": (
@@ -103,7 +103,7 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
         STREAM,
         "_apply_report",
         "return self._on_unknown_word(record, report, now, looked_up)",
-        "return self._apply_end(record, report, now, looked_up=looked_up)",
+        "return self._apply_end(record, report, word, now, looked_up=looked_up)",
     ),
     "a trade is told each time it comes": (
         STREAM,
@@ -221,9 +221,9 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     ),
     "strays are left alone": (
         RESTART,
-        "_cancel_stray",
-        "if not record.stray or",
-        "if True or",
+        "_prove_open",
+        "if record.stray else []",
+        "if False else []",
     ),
     "fills told in an earlier run are told again": (
         RESTART,

@@ -113,6 +113,9 @@ class AccountSocketServer:
         return sum(not connection.socket.closed for connection in self.connections)
 
 
+TakeEvent = Callable[[Any, float], Awaitable[None]]
+
+
 class RecordingSource(ValrAPIUserStreamDataSource):
     """Writes down how long it would wait before each reconnect, and waits only as long as the test says."""
 
@@ -131,7 +134,7 @@ class RecordingSource(ValrAPIUserStreamDataSource):
 class World:
     """A server, a data source that listens to it, and what came of it."""
 
-    def __init__(self, server: AccountSocketServer) -> None:
+    def __init__(self, server: AccountSocketServer, take_event: TakeEvent | None = None) -> None:
         self.server = server
         self.connected = 0
         self.refused = 0
@@ -151,6 +154,7 @@ class World:
             order_entry=self.order_entry,
             on_connected=self._on_connected,
             on_refused=self._on_refused,
+            take_event=take_event,
         )
 
     async def _no_rest(self, *_: Any, **__: Any) -> Any:
@@ -167,11 +171,13 @@ class World:
 
 
 @asynccontextmanager
-async def world(server: AccountSocketServer | None = None, **switches: Any) -> AsyncIterator[World]:
+async def world(
+    server: AccountSocketServer | None = None, take_event: TakeEvent | None = None, **switches: Any
+) -> AsyncIterator[World]:
     async with server or AccountSocketServer() as account_server:
         for name, value in switches.items():
             setattr(account_server, name, value)
-        place = World(account_server)
+        place = World(account_server, take_event)
         before = asyncio.all_tasks()
         listener = asyncio.create_task(place.source.listen_for_user_stream(place.queue))
         try:
@@ -247,6 +253,15 @@ async def test_refused_keys_are_said_and_the_clock_is_suspected(
         assert place.refused == 1
         assert place.server.handshakes == 2
     assert texts(caplog, f"VALR refused the keys: {greeting.get('message', 'UNAUTHORIZED')}")
+
+
+@pytest.mark.parametrize("kind", [None, 7, ["PONG"], {}])
+async def test_a_type_that_is_no_text_is_the_listeners_to_judge(kind: Any) -> None:
+    async with world() as place:
+        await until(lambda: place.connected == 1)
+        await place.server.last.send({"type": kind}, BALANCE)
+        assert [await place.next_event(), await place.next_event()] == [{"type": kind}, BALANCE]
+        assert place.server.handshakes == 1
 
 
 @pytest.mark.parametrize("greeting", [{"type": "PONG"}, {"type": "WELCOME"}, [], "AUTHENTICATED"])
@@ -514,6 +529,79 @@ async def test_a_list_of_many_orders_is_not_too_large() -> None:
         await place.server.last.send({"type": "OPEN_ORDERS_UPDATE", "data": [row] * 8000})
         event = await place.next_event()
         assert len(event["data"]) == 8000
+
+
+# --- Long lists of open orders ----------------------------------------------------------------------------------------
+class SlowTaker:
+    """Writes down what comes, and when it was heard; the long list named ``first`` keeps it busy until it is released.
+
+    Nothing but long lists can wait behind it: they are all that its caller reads in that task.
+    """
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+        self.heard_at: dict[str, float] = {}
+        self.released = asyncio.Event()
+
+    async def __call__(self, event: Any, heard_at: float) -> None:
+        name = event["data"][0]["orderId"] if event["type"] == "OPEN_ORDERS_UPDATE" else event["type"]
+        self.taken.append(name)
+        self.heard_at[name] = heard_at
+        if name == "first":
+            await self.released.wait()
+
+
+def list_frame(name: str, length: int = source_module.LONG_LIST) -> dict[str, Any]:
+    return {"type": "OPEN_ORDERS_UPDATE", "data": [{"orderId": name, "filler": "x" * length}]}
+
+
+async def send_compactly(place: World, *frames: dict[str, Any]) -> None:
+    for frame in frames:
+        await place.server.last.socket.send_str(json.dumps(frame, separators=(",", ":")))
+
+
+async def test_of_many_long_lists_the_first_and_the_newest_are_taken_and_nothing_waits_for_them() -> None:
+    taker = SlowTaker()
+    async with world(take_event=taker) as place:
+        await until(lambda: place.connected == 1)
+        await send_compactly(place, list_frame("first"))
+        await until(lambda: taker.taken == ["first"])
+        await send_compactly(place, list_frame("second"), list_frame("third"), BALANCE)
+        await until(lambda: taker.taken == ["first", "BALANCE_UPDATE"])
+        taker.released.set()
+        await until(lambda: taker.taken == ["first", "BALANCE_UPDATE", "third"])
+        assert taker.heard_at["first"] <= taker.heard_at["third"] <= taker.heard_at["BALANCE_UPDATE"]
+
+
+async def test_any_other_list_is_taken_at_once_and_a_short_one_makes_a_waiting_one_void() -> None:
+    taker = SlowTaker()
+    async with world(take_event=taker) as place:
+        await until(lambda: place.connected == 1)
+        await send_compactly(place, list_frame("first"))
+        await until(lambda: taker.taken == ["first"])
+        await send_compactly(place, list_frame("void"), list_frame("short", 10))
+        # As Python writes JSON, with blanks.
+        await place.server.last.send(list_frame("blanks"))
+        await until(lambda: taker.taken == ["first", "short", "blanks"])
+        taker.released.set()
+        await send_compactly(place, list_frame("last"))
+        await until(lambda: len(taker.taken) == 4)
+        assert taker.taken == ["first", "short", "blanks", "last"]
+
+
+async def test_a_long_list_that_still_waits_ends_with_its_socket() -> None:
+    taker = SlowTaker()
+    async with world(take_event=taker) as place:
+        await until(lambda: place.connected == 1)
+        await send_compactly(place, list_frame("first"))
+        await until(lambda: taker.taken == ["first"])
+        await send_compactly(place, list_frame("waiting"), BALANCE)
+        await until(lambda: "BALANCE_UPDATE" in taker.taken)
+        await place.server.last.socket.close()
+        await until(lambda: place.connected == 2)
+        await send_compactly(place, list_frame("next"))
+        await until(lambda: "next" in taker.taken)
+        assert taker.taken == ["first", "BALANCE_UPDATE", "next"]
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------

@@ -615,8 +615,11 @@ async def test_an_order_is_in_the_journal_before_it_leaves_and_until_it_has_ende
         await until(lambda: place.told("created"))
         assert f"+ {identifier} {PAIR} " in seen[0]
         event = state("Cancelled", client_order_id=identifier)
+        order = place.exchange.in_flight_orders[identifier]
         await place.hears({"type": "ORDER_STATUS_UPDATE", "data": event})
         assert len(place.told("cancelled")) == 1
+        # Hummingbot's grid executor looks at this.
+        assert not order.completely_filled_event.is_set()
     assert journals(data_folder) == []
 
 

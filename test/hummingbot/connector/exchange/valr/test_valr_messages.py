@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import (
@@ -661,6 +662,105 @@ def test_an_unreadable_open_order_is_counted_and_hides_no_other() -> None:
     assert isinstance(message, OpenOrders)
     assert [order.order_id for order in message.orders] == [good["orderId"]]
     assert message.unreadable == 3
+
+
+# --- Plain events: read by hand, and by pydantic ----------------------------------------------------------------------
+PLAIN_REPORT = {
+    "orderId": "o1",
+    "orderStatusType": "Placed",
+    "currencyPair": "BTCZAR",
+    "originalPrice": "1000000",
+    "remainingQuantity": "0.005",
+    "originalQuantity": "0.01",
+    "orderSide": "BUY",
+    "orderType": "limit",
+    "failedReason": "",
+    "orderUpdatedAt": "2025-10-28T10:04:40.566Z",
+    "customerOrderId": "c1",
+    "timeInForce": "GTC",
+    "executedQuantity": "0.001",
+}
+PLAIN_TRADE = {
+    "price": "114953",
+    "quantity": "0.0001",
+    "currencyPair": "BTCZAR",
+    "tradedAt": "2025-10-28T07:13:21.635Z",
+    "side": "BUY",
+    "orderId": "o1",
+    "id": "t1",
+    "fee": "0.1",
+    "feeCurrency": "R",
+    "customerOrderId": "c1",
+}
+PLAIN: dict[str, tuple[type[Message], dict[str, Any]]] = {
+    "ORDER_STATUS_UPDATE": (OrderReport, PLAIN_REPORT),
+    "NEW_ACCOUNT_TRADE": (AccountTrade, PLAIN_TRADE),
+}
+OTHER_KEYS = sorted({*OrderReport.model_fields, *AccountTrade.model_fields, "makerReward", "makerRewardCurrency"})
+PLAIN_KEYS = sorted({*PLAIN_REPORT, *PLAIN_TRADE, "totalExecutedQuantity", "status", "type", "updatedAt", "unheardOf"})
+VALUES = JSON | st.sampled_from(["", "R", "0", "-1", "1,000", " 7 ", "1e3", "1_0", "NaN", "caf\u00e9", "1700000000"])
+
+
+def assert_read_as_by_pydantic(kind: str, data: Any) -> None:
+    model, _ = PLAIN[kind]
+    message = parse_account_frame({"type": kind, "data": data})
+    try:
+        expected = model.model_validate(data)
+    except ValidationError:
+        assert isinstance(message, Unreadable)
+        return
+    # As text, since there may be a time that is no number.
+    assert repr(message) == repr(expected)
+    assert [type(value) for _, value in message] == [type(value) for _, value in expected]
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(sorted(PLAIN)),
+    st.dictionaries(st.sampled_from(PLAIN_KEYS + OTHER_KEYS), VALUES, max_size=3),
+    st.sets(st.sampled_from(PLAIN_KEYS), max_size=2),
+)
+def test_what_is_read_by_hand_is_read_as_by_pydantic(kind: str, changed: dict[str, Any], missing: set[str]) -> None:
+    data = PLAIN[kind][1] | changed
+    assert_read_as_by_pydantic(kind, {key: value for key, value in data.items() if key not in missing})
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"orderId": ""},
+        {"orderId": 7},
+        {"customerOrderId": "caf\u00e9"},
+        {"timeInForce": None},
+        {"totalExecutedQuantity": "0.002"},
+        {"executed_quantity": "0.002"},
+        {"price": "0"},
+        {"price": "1,5"},
+        {"quantity": "0"},
+        {"feeCurrency": ""},
+        {"makerReward": "0.1", "makerRewardCurrency": "BTC"},
+        {"tradedAt": 1700000000, "orderUpdatedAt": 1700000000},
+    ],
+    ids=str,
+)
+def test_each_thing_that_is_not_plain(kind: str, changed: dict[str, Any]) -> None:
+    assert_read_as_by_pydantic(kind, PLAIN[kind][1] | changed)
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_a_plain_event_without_what_it_has_under_our_own_name(kind: str) -> None:
+    data = {key: value for key, value in PLAIN[kind][1].items() if key != "timeInForce"}
+    assert_read_as_by_pydantic(kind, data | {"time_in_force": "IOC"})
+
+
+def test_plain_events_are_not_read_by_pydantic() -> None:
+    message = parse_account_frame({"type": "ORDER_STATUS_UPDATE", "data": PLAIN_REPORT})
+    # Pydantic sets only what it was given.
+    assert isinstance(message, OrderReport)
+    assert "executed_quantity" in message.model_fields_set
+    assert message.model_copy(update={"status": "Filled"}).word is OrderWord.FILLED
 
 
 @settings(max_examples=300)

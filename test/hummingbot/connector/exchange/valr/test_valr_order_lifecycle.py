@@ -119,8 +119,8 @@ class Desk:
         assert wish is not None
         return wish
 
-    def listed(self, *reports: OrderReport) -> list[Outcome]:
-        return self.take(self.lifecycle.open_orders(OpenOrders(orders=reports), self.now))
+    def listed(self, *reports: OrderReport, heard_at: float | None = None) -> list[Outcome]:
+        return self.take(self.lifecycle.open_orders(OpenOrders(orders=reports), self.now, heard_at))
 
     @property
     def stages(self) -> list[Stage]:
@@ -553,6 +553,36 @@ def test_a_failure_event_or_an_unreadable_message_is_a_hint_to_look_up() -> None
     desk.take(desk.lifecycle.failure("foreign", "foreign", "", desk.now))
     assert desk.lifecycle.next_due() is None
     assert desk.ends == []
+
+
+def test_a_list_taken_late_says_nothing_of_what_was_opened_since_it_came() -> None:
+    desk = Desk()
+    heard_at = desk.now
+    desk.now += 0.05
+    desk.open()
+    desk.now += 0.05
+    assert desk.listed(heard_at=heard_at) == []
+    assert desk.lifecycle.next_due() is None
+
+
+def test_a_list_taken_late_hints_as_early_as_one_taken_at_once() -> None:
+    desk = Desk()
+    desk.open()
+    heard_at = desk.now
+    desk.now += 0.1
+    assert desk.listed(heard_at=heard_at) == []
+    assert desk.lifecycle.next_due() == heard_at + rules.HINT_DELAY
+
+
+def test_a_list_taken_late_brings_no_order_back() -> None:
+    desk = Desk()
+    desk.open()
+    heard_at = desk.now
+    desk.now += 0.05
+    desk.event(report("Cancelled"))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.listed(report("Placed"), heard_at=heard_at) == []
+    assert not desk.lifecycle.is_live(CID)
 
 
 @rule("ended only on proof, never by absence or time")
