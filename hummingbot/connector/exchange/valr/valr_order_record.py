@@ -13,7 +13,7 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import Stage
 LOOKUP_SPACING = 0.2
 
 
-@dataclass
+@dataclass(slots=True)
 class WantedCancel:
     """A cancel that is wanted until the order has ended."""
 
@@ -31,7 +31,7 @@ class WantedCancel:
         return not self.sending and self.due is None and now >= self.deadline
 
 
-@dataclass
+@dataclass(slots=True)
 class Ending:
     """Proof that the order has ended; ``filled`` is None until VALR says how much was executed.
 
@@ -44,7 +44,7 @@ class Ending:
     by_answer: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class OrderRecord:
     """One order: what is proven of it, what has been told of it, and what is still to be asked."""
 
@@ -142,7 +142,7 @@ class OrderRecord:
         self.agenda[self.client_order_id] = self
 
 
-@dataclass
+@dataclass(slots=True)
 class TradeFetch:
     """A fetch of the trades of one pair, wanted at ``due``."""
 

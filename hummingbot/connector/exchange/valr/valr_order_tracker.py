@@ -1,4 +1,4 @@
-"""Hummingbot's order tracker, without its copies."""
+"""Hummingbot's order tracker, without its copies and detours."""
 
 from collections import ChainMap
 from collections.abc import MutableMapping
@@ -9,6 +9,13 @@ from hummingbot.core.data_type.in_flight_order import InFlightOrder
 
 class ValrOrderTracker(ClientOrderTracker):
     """The base class copies all of a thousand ended orders twice for each update of one; these are views."""
+
+    def fetch_order(
+        self, client_order_id: str | None = None, exchange_order_id: str | None = None
+    ) -> InFlightOrder | None:
+        """Return the order with one of these ids; nearly always it is an active one, asked for by ours."""
+        active: InFlightOrder | None = self._in_flight_orders.get(client_order_id)
+        return active or super().fetch_order(client_order_id, exchange_order_id)
 
     @property
     def all_orders(self) -> MutableMapping[str, InFlightOrder]:
