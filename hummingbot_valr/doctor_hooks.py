@@ -13,6 +13,7 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
     "hummingbot.connector.client_order_tracker:ClientOrderTracker": (
         "all_fillable_orders",
         "all_orders",
+        "fetch_order",
     ),
     "hummingbot.connector.exchange_py_base:ExchangePyBase": (
         "LONG_POLL_INTERVAL",
@@ -112,6 +113,7 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
     "hummingbot.core.data_type.user_stream_tracker_data_source:UserStreamTrackerDataSource": (
         "_connected_websocket_assistant",
         "_process_event_message",
+        "_process_websocket_messages",
         "_subscribe_channels",
         "listen_for_user_stream",
     ),
@@ -128,7 +130,6 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
         "get_ws_connection",
     ),
     "hummingbot.core.web_assistant.connections.ws_connection:WSConnection": (
-        "_build_resp",
         "connect",
         "disconnect",
         "receive",

@@ -25,8 +25,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
     ValrRequestError,
     ValrWSConnection,
-    Written,
-    frame_encoder,
+    frame_writer,
     is_unanswered,
 )
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
@@ -202,13 +201,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
         self.logger().warning("VALR closed the account socket at its SUBSCRIBE; reconnecting without one.")
 
     async def _open_for_business(self, assistant: WSAssistant) -> None:
-        encode = frame_encoder()
-        connection: ValrWSConnection = assistant._connection
-
-        def send(frame: dict[str, Any]) -> Written:
-            return connection.write(encode(frame))
-
-        self._order_entry.socket_opened(send)
+        self._order_entry.socket_opened(frame_writer(assistant._connection))
         self._metrics.account_socket_up()
         self._on_connected()
         self._reasons_said.clear()

@@ -122,9 +122,10 @@ class OrderWord(Enum):
     @property
     def is_terminal(self) -> bool:
         """Whether the order has ended for good."""
-        return self in (OrderWord.FILLED, OrderWord.CANCELLED, OrderWord.FAILED, OrderWord.EXPIRED)
+        return self in _TERMINAL
 
 
+_TERMINAL = (OrderWord.FILLED, OrderWord.CANCELLED, OrderWord.FAILED, OrderWord.EXPIRED)
 _WORDS = {
     "placed": OrderWord.OPEN,
     "active": OrderWord.OPEN,
@@ -654,14 +655,25 @@ def _read_plain(kind: str, frame: dict[str, Any]) -> OrderReport | AccountTrade 
             return _plain_report(frame["data"])
         if kind == CONSTANTS.NEW_ACCOUNT_TRADE:
             return _plain_trade(frame["data"])
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         pass
     return None
+
+
+_PLAIN_NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
+_are_plain_numbers = re.compile(f"{_PLAIN_NUMBER} {_PLAIN_NUMBER} {_PLAIN_NUMBER}").fullmatch
+
+
+def _plain_time(text: Any) -> float:
+    if type(text) is not str or not text.endswith("Z"):
+        raise ValueError("not in UTC")
+    return datetime.fromisoformat(text).timestamp()
 
 
 _report_texts = itemgetter(
     "orderId", "customerOrderId", "currencyPair", "orderStatusType", "orderSide", "orderType", "failedReason"
 )
+_report_numbers = itemgetter("originalPrice", "originalQuantity", "remainingQuantity")
 _report_fields = set(OrderReport.model_fields)
 
 
@@ -673,6 +685,7 @@ def _plain_report(data: Any) -> OrderReport | None:
         or "time_in_force" in data
         or "totalExecutedQuantity" in data
         or "executed_quantity" in data
+        or not _are_plain_numbers(" ".join(numbers := _report_numbers(data)))
     ):
         return None
     order_id, client_order_id, symbol, status, side, order_type, failed_reason = texts
@@ -683,29 +696,31 @@ def _plain_report(data: Any) -> OrderReport | None:
         "client_order_id": client_order_id,
         "symbol": symbol,
         "status": status,
-        "price": parse_number(data["originalPrice"]),
-        "original_quantity": parse_number(data["originalQuantity"]),
-        "remaining_quantity": parse_number(data["remainingQuantity"]),
+        "price": Decimal(numbers[0]),
+        "original_quantity": Decimal(numbers[1]),
+        "remaining_quantity": Decimal(numbers[2]),
         "executed_quantity": None,
         "side": side.lower(),
         "order_type": order_type,
         "time_in_force": time_in_force,
         "failed_reason": failed_reason,
-        "updated_at": float(parse_time(data["orderUpdatedAt"])),
+        "updated_at": _plain_time(data["orderUpdatedAt"]),
     }
     return _put_together(OrderReport, values, _report_fields)
 
 
 _trade_texts = itemgetter("id", "orderId", "customerOrderId", "currencyPair", "side", "feeCurrency")
+_trade_numbers = itemgetter("price", "quantity", "fee")
 _trade_fields = set(AccountTrade.model_fields)
 
 
 def _plain_trade(data: Any) -> AccountTrade | None:
     texts = _trade_texts(data)
-    if not "".join(texts).isascii() or "makerReward" in data:
+    numbers = _trade_numbers(data)
+    if not "".join(texts).isascii() or not _are_plain_numbers(" ".join(numbers)) or "makerReward" in data:
         return None
     trade_id, order_id, client_order_id, symbol, side, fee_currency = texts
-    price, quantity = parse_number(data["price"]), parse_number(data["quantity"])
+    price, quantity = Decimal(numbers[0]), Decimal(numbers[1])
     if not (trade_id and order_id and fee_currency) or price <= 0 or quantity <= 0:
         return None
     values = {
@@ -716,8 +731,8 @@ def _plain_trade(data: Any) -> AccountTrade | None:
         "price": price,
         "quantity": quantity,
         "side": side.lower(),
-        "traded_at": float(parse_time(data["tradedAt"])),
-        "fee": parse_number(data["fee"]),
+        "traded_at": _plain_time(data["tradedAt"]),
+        "fee": Decimal(numbers[2]),
         "fee_currency": "ZAR" if fee_currency == "R" else fee_currency,
         "is_fee_known": True,
     }

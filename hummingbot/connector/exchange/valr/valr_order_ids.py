@@ -9,7 +9,7 @@ change. The ids are the same.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 
 import hummingbot.connector.utils as hummingbot_utils
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
@@ -33,7 +33,7 @@ class ClientOrderIds:
         self._beginnings: dict[Side, str] = {}
         self._ahead: dict[Side, deque[tuple[str, float]]] = {}
         self._most_wanted: dict[Side, int] = {}
-        self._taken: dict[Side, int] = {}
+        self._taken: list[Side] = []
         self._old_at = 0.0
 
     def new(self, is_buy: bool, trading_pair: str) -> str:
@@ -46,7 +46,7 @@ class ClientOrderIds:
     def take(self, is_buy: bool, trading_pair: str) -> str:
         """Return an id that no order had, from the journal if there is one: its order has to be placed now."""
         side = (is_buy, trading_pair)
-        self._taken[side] = self._taken.get(side, 0) + 1
+        self._taken.append(side)
         ahead = self._ahead.get(side)
         return ahead.popleft()[0] if ahead else self.new(is_buy, trading_pair)
 
@@ -61,7 +61,7 @@ class ClientOrderIds:
             self._old_at = now + AHEAD_SECONDS
         room = AHEAD_OF_ALL - sum(map(len, self._ahead.values()))
         made: list[tuple[str, Side]] = []
-        for side, taken in self._taken.items():
+        for side, taken in Counter(self._taken).items():
             most = self._most_wanted[side] = min(max(taken, self._most_wanted.get(side, 0)), AHEAD)
             missing = min(most - len(self._ahead.setdefault(side, deque())), room - len(made))
             made += [(self.new(*side), side) for _ in range(missing)]

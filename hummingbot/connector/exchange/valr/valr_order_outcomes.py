@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from hummingbot.connector.exchange.valr.valr_messages import AccountTrade
 
@@ -26,8 +27,7 @@ class End(Enum):
 
 
 # --- Outcomes: what the shell tells Hummingbot ------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """An order rose to ``stage``, by proof."""
 
     client_order_id: str
@@ -36,8 +36,7 @@ class Progress:
     stage: Stage
 
 
-@dataclass(frozen=True)
-class Fill:
+class Fill(NamedTuple):
     """One new trade of an order; Hummingbot does not know the order if it is a stray."""
 
     client_order_id: str
@@ -46,8 +45,7 @@ class Fill:
     stray: bool = False
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """An order ended; all its fills have been told before.
 
     ``proven`` is False only when VALR never knew the order: it stays in the journal, so that it is recognised as a

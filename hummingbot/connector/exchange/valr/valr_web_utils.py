@@ -149,25 +149,31 @@ class Written:
     """
 
     def __init__(self, work: Coroutine[Any, None, None]) -> None:
-        self._work: Coroutine[Any, None, None] | None = work
+        self._rest: Coroutine[Any, None, None] | None = None
         self._error: ConnectionError | RuntimeError | None = None
-        self._go_on()
-
-    def _go_on(self) -> None:
-        assert self._work is not None
         try:
-            self._waits_for = self._work.send(None)
+            self._waits_for = work.send(None)
+            self._rest = work
         except StopIteration:
-            self._work = None
+            pass
         except (ConnectionError, RuntimeError) as error:
-            self._work, self._error = None, error
+            self._error = error
 
     def __await__(self) -> Generator[Any, None, None]:
-        while self._work is not None:
-            yield self._waits_for
-            self._go_on()
         if self._error is not None:
             raise self._error
+        while self._rest is not None:
+            yield self._waits_for
+            try:
+                self._waits_for = self._rest.send(None)
+            except StopIteration:
+                self._rest = None
+
+
+def frame_writer(connection: WSConnection) -> Callable[[Any], Written]:
+    """Return what writes a frame at once; Hummingbot's assistant copies what it sends, in depth, each time."""
+    encode, send_text = frame_encoder(), connection._connection.send_str
+    return lambda frame: Written(send_text(encode(frame)))
 
 
 class ValrWSConnection(WSConnection):
@@ -190,10 +196,6 @@ class ValrWSConnection(WSConnection):
         except BaseException:
             await self._client_session.close()
             raise
-
-    def write(self, text: str) -> "Written":
-        """Write a frame that is encoded already: Hummingbot's assistant copies what it sends, in depth, each time."""
-        return Written(self._connection.send_str(text))
 
     async def disconnect(self) -> None:
         """Close the socket and its session."""
