@@ -433,7 +433,9 @@ class OrderKeeper:
             self._latency.cancel_replied(identifier, now())
             not_found = is_cancel_not_found(error)
             if not_found:
-                self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
+                # What an earlier run wrote down and VALR never had is nothing to be told of.
+                if wish.order_id or not self._lifecycle.is_stray(identifier):
+                    self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
                 self._count_not_found(identifier)
             else:
                 self._logger().error(f"Failed to cancel order {identifier}: {error}")
@@ -704,13 +706,15 @@ class OrderKeeper:
                 self._note_open(outcome)
         else:
             await self._tell_end(outcome)
-            self._metrics.order_ended(
-                outcome.client_order_id,
-                outcome.trading_pair,
-                outcome.end.value,
-                outcome.reason,
-                proven=outcome.proven,
-            )
+            # What an earlier run wrote down and VALR never had is no order that failed.
+            if not outcome.stray or outcome.end is not End.FAILED:
+                self._metrics.order_ended(
+                    outcome.client_order_id,
+                    outcome.trading_pair,
+                    outcome.end.value,
+                    outcome.reason,
+                    proven=outcome.proven,
+                )
 
     def _note_open(self, progress: Progress) -> None:
         self._metrics.order_opened(progress.client_order_id, progress.trading_pair)

@@ -854,7 +854,7 @@ class OrderLifecycle:
             _, oldest = self._ended.popitem(last=False)
             self._by_order_id.pop(oldest.order_id, None)
         outcomes: list[Outcome] = []
-        if record.stray:
+        if record.stray and not record.never_seen:
             outcomes.append(Notice(Level.INFO, f"Stray order {record.client_order_id} has ended: {end.value}"))
         if not proven and not record.stray:
             outcomes.append(

@@ -154,7 +154,7 @@ class ValrThrottler(AsyncThrottlerBase):
     def take(self, limit_id: str) -> bool:
         """Count a call under a limit if it may be made at once; return whether it may."""
         now = time.monotonic()
-        needs = self._needs(limit_id)
+        needs = self._all_needs.get(limit_id) or self._needs(limit_id)
         if self._waiting and self._waits_before(_URGENCY.get(limit_id, _USUAL_URGENCY), needs):
             return False
         for window, weight in needs:

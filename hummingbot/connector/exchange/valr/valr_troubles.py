@@ -17,6 +17,7 @@ from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metric
 # Trouble that comes and goes within this many seconds is one trouble.
 QUIET_BEFORE_OVER = 5.0
 
+_NEVER = float("-inf")
 RATE_LIMIT_DELAY = 0.25
 RATE_LIMIT_DELAY_MAX = 5.0
 
@@ -67,7 +68,7 @@ class RateGate:
     """Holds back what falls under a rate limit after VALR has refused it, longer with each refusal in a row."""
 
     refusals: int = 0
-    opens_at: float = float("-inf")
+    opens_at: float = _NEVER
 
     def refused(self, now: float, retry_after: float | None = None) -> None:
         """VALR refused a request for its rate, perhaps with advice when to come back, in seconds."""
@@ -116,7 +117,9 @@ class ConnectionTroubles:
 
     def pause(self, limit_id: str) -> float:
         """Return the seconds to wait before the next request under a rate limit."""
-        return self._gates[limit_id].wait(self._clock())
+        gate = self._gates[limit_id]
+        # Nearly always nothing was ever refused.
+        return gate.wait(self._clock()) if gate.opens_at > _NEVER else 0.0
 
     def rate_limited(self, limit_id: str, retry_after: float | None = None) -> None:
         """VALR refused a request for its rate."""

@@ -1,6 +1,7 @@
 """Client order ids: Hummingbot's own, and on disk before anybody asks for them where orders follow orders."""
 
 import asyncio
+import logging
 from decimal import Decimal
 from pathlib import Path
 from typing import IO
@@ -9,7 +10,7 @@ import pytest
 
 import hummingbot.connector.utils as hummingbot_utils
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr import valr_order_ids
+from hummingbot.connector.exchange.valr import valr_order_ids, valr_order_keeper, valr_order_lifecycle
 from hummingbot.connector.exchange.valr.valr_order_ids import AHEAD, AHEAD_OF_ALL, ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.core.data_type.common import OrderType
@@ -188,3 +189,25 @@ async def test_a_stop_is_not_kept_from_its_end_by_a_full_disk(data_folder: Path,
         place.exchange._keeper._journal._file = full_disk
         await place.exchange.stop_network()
         assert not place.exchange._keeper.is_running
+
+
+async def test_one_that_was_never_used_is_forgotten_after_a_crash_without_a_word(
+    data_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(valr_order_keeper, "STRAY_GRACE", 0.0)
+    for module, name, value in ((valr_order_lifecycle, "PATIENCE", 0.0), (valr_order_lifecycle, "MISSES_NEEDED", 1)):
+        monkeypatch.setattr(module, name, value)
+    async with world() as place:
+        left_behind = OrderJournal(lambda: data_folder, place.exchange._auth.account_fingerprint)
+        left_behind.open()
+        left_behind.add("HBOTBahead", PAIR)
+        left_behind.close()
+        caplog.set_level(logging.INFO)
+        place.exchange._keeper.ensure_running()
+        keeper = place.exchange._keeper
+        await until(lambda: list(keeper._journal.entries) == ["HBOTBahead"])
+        await until(lambda: not keeper._journal.entries)
+        counters = place.exchange.metrics.counters()
+        assert (counters["orders_failed"], counters["placements_given_up"], keeper.live_count) == (0, 0, 0)
+    said = [record for record in caplog.records if record.name != "aiohttp.access"]
+    assert not [record for record in said if "HBOTBahead" in record.getMessage()]
