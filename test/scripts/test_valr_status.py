@@ -119,8 +119,8 @@ async def test_the_status_of_a_connector_that_trades(strategy: StrategyV2Base, b
         assert cells(strategy, "BTC")[0] == "10"
         bot.server.exchange.place_limit("other", SYMBOL, "buy", "0.005", "1009000")
         await eventually(lambda: cells(strategy, second)[-4] == "0.005")
-        assert cells(strategy, first) == [PAIR, "buy", "1001000", "0.01000000", "0", "-", "-", "open"]
-        assert cells(strategy, second) == [PAIR, "sell", "1009000", "0.02000000", "0.005", "-", "-", "partially_filled"]
+        assert cells(strategy, first) == [PAIR, "buy", "1001000", "0.01", "0", "-", "-", "open"]
+        assert cells(strategy, second) == [PAIR, "sell", "1009000", "0.02", "0.005", "-", "-", "partially_filled"]
 
         assert "only the book feed 'full' shows them" in strategy.format_status()
 
