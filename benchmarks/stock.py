@@ -5,6 +5,7 @@ through ``ExchangePyBase._api_request``, ``buy`` and ``sell`` of the base class,
 book tracker, which asks for a snapshot of each pair over REST, one pair a second.
 """
 
+import functools
 import time
 from typing import Any
 
@@ -17,6 +18,7 @@ from hummingbot.core.api_throttler.data_types import TaskLog
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
+from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
@@ -70,6 +72,13 @@ class StockExchange(ValrExchange):
             book_feed=self._options.book_feed,
             metrics=self._metrics,
         )
+
+    def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
+        source: Any = super()._create_user_stream_data_source()
+        # Ours reads its own kind of connection directly.
+        base = UserStreamTrackerDataSource._process_websocket_messages
+        source._process_websocket_messages = functools.partial(base, source)
+        return source
 
     def _set_order_book_tracker(self, order_book_tracker: OrderBookTracker) -> None:
         ExchangePyBase._set_order_book_tracker(self, order_book_tracker)

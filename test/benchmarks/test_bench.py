@@ -3,10 +3,12 @@
 Their short form takes some 15 s.
 """
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ import typer
 from rich.console import Console
 
 from benchmarks.__main__ import main, print_table
+from benchmarks.bot import BenchBot
+from benchmarks.exchange import running_exchange
 from benchmarks.figures import Plan, Result, Spread, Target, Verdict, paired, percentile
+from benchmarks.stock import StockExchange
 
 ROOT = Path(__file__).resolve().parents[2]
 # Measured by coverage, they would take twice their time.
@@ -158,3 +163,14 @@ def test_only_the_short_form_fails_and_only_far_off(
 def test_an_unknown_measure_is_refused_by_name() -> None:
     with pytest.raises(typer.BadParameter, match="there is no measure nothing; there are submit"):
         main("nothing,books", 1, True, Path("unused"))
+
+
+@pytest.mark.xdist_group("whole bots")
+async def test_stock_works_as_well_as_it_can() -> None:
+    async with running_exchange("stock") as exchange, BenchBot(exchange, "stock", StockExchange).running() as stock:
+        order_id = stock.buy(Decimal(1_000_000))
+        await asyncio.wait_for(stock.moment("created", order_id), 10)
+        stock.cancel(order_id)
+        await asyncio.wait_for(stock.moment("cancelled", order_id), 10)
+        # A stock that stumbles, and reconnects, would be slow for no reason of its own.
+        assert stock.connector.metrics.incidents() == ()
