@@ -34,7 +34,6 @@ class ClientOrderIds:
         self._ahead: dict[Side, deque[tuple[str, float]]] = {}
         self._most_wanted: dict[Side, int] = {}
         self._taken: list[Side] = []
-        self._old_at = 0.0
 
     def new(self, is_buy: bool, trading_pair: str) -> str:
         """Return an id that no order had, and that is not in the journal."""
@@ -56,9 +55,7 @@ class ClientOrderIds:
         :raises OSError: they cannot be journalled; there are none then
         """
         now = time.monotonic()
-        if now >= self._old_at:
-            self._forget_older_than(now - AHEAD_SECONDS)
-            self._old_at = now + AHEAD_SECONDS
+        self._forget_older_than(now - AHEAD_SECONDS)
         room = AHEAD_OF_ALL - sum(map(len, self._ahead.values()))
         made: list[tuple[str, Side]] = []
         for side, taken in Counter(self._taken).items():

@@ -424,17 +424,19 @@ class OrderKeeper:
 
     async def _send_cancel(self, wish: SendCancel) -> bool:
         identifier, now = wish.client_order_id, time.monotonic
+        # What an earlier run wrote down and VALR has not shown: nothing to be told of, or to be counted.
+        is_unseen_stray = not wish.order_id and self._lifecycle.is_stray(identifier)
         self._latency.cancelling(identifier, now())
         try:
-            self._metrics.cancel_sent(identifier, wish.trading_pair)
+            if not is_unseen_stray:
+                self._metrics.cancel_sent(identifier, wish.trading_pair)
             symbol = await self._symbol_of(wish.trading_pair)
             done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
         except ValrRefusedError as error:
             self._latency.cancel_replied(identifier, now())
             not_found = is_cancel_not_found(error)
             if not_found:
-                # What an earlier run wrote down and VALR never had is nothing to be told of.
-                if wish.order_id or not self._lifecycle.is_stray(identifier):
+                if not is_unseen_stray:
                     self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
                 self._count_not_found(identifier)
             else:

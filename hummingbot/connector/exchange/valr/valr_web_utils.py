@@ -144,19 +144,19 @@ def frame_encoder() -> Callable[[Any], str]:
 class Written:
     """A write that was begun, and nearly always done, at once; to be awaited for the rest, as room in a full buffer.
 
-    A task of its own for each write would be a tenth of an order's way to the socket. Awaiting raises what the write
-    did.
+    A task of its own for each write would be a tenth of an order's way to the socket. As a task does, this keeps what
+    the write raises for who awaits it: some of the frame may have left, so its order has to be on record before.
     """
 
     def __init__(self, work: Coroutine[Any, None, None]) -> None:
         self._rest: Coroutine[Any, None, None] | None = None
-        self._error: ConnectionError | RuntimeError | None = None
+        self._error: Exception | None = None
         try:
             self._waits_for = work.send(None)
             self._rest = work
         except StopIteration:
             pass
-        except (ConnectionError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - raised to who awaits
             self._error = error
 
     def __await__(self) -> Generator[Any, None, None]:

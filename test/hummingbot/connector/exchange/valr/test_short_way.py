@@ -13,7 +13,7 @@ import pytest
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
-from hummingbot.connector.exchange.valr.valr_web_utils import frame_encoder
+from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
 from hummingbot.core.data_type.common import OrderType
 from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, World, until, world
 
@@ -233,3 +233,18 @@ def test_frames_are_compact_json(has_orjson: bool, monkeypatch: pytest.MonkeyPat
     text = frame_encoder()(frame)
     assert json.loads(text) == frame
     assert " " not in text
+
+
+async def test_an_order_whose_write_fails_in_an_unexpected_way_is_on_record_and_looked_up() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+
+        async def write() -> None:
+            raise KeyError("a bug, after some of it has left")
+
+        place.exchange._order_entry.socket_opened(lambda frame: Written(write()))
+        order_id = buy(place)
+        assert socket.frames == []
+        assert list(place.exchange.in_flight_orders) == [order_id]
+        await until(lambda: place.exchange._keeper.is_in_doubt(order_id))
+        assert place.told("failed") == []

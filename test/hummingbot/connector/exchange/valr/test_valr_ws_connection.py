@@ -172,7 +172,7 @@ async def test_the_rest_is_waited_for() -> None:
     assert steps == ["begun", "half", "done"]
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError("closing"), RuntimeError("not connected")])
+@pytest.mark.parametrize("error", [ConnectionResetError("closing"), RuntimeError("not connected"), KeyError("a bug")])
 @pytest.mark.parametrize("late", [True, False])
 async def test_what_went_wrong_is_raised_where_it_is_waited_for(error: Exception, *, late: bool) -> None:
     room = asyncio.get_running_loop().create_future()
