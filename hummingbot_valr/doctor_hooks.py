@@ -11,9 +11,11 @@ from typing import Any
 
 OVERRIDDEN: dict[str, tuple[str, ...]] = {
     "hummingbot.connector.client_order_tracker:ClientOrderTracker": (
+        "_trigger_order_creation",
         "all_fillable_orders",
         "all_orders",
         "fetch_order",
+        "process_trade_update",
     ),
     "hummingbot.connector.exchange_py_base:ExchangePyBase": (
         "LONG_POLL_INTERVAL",

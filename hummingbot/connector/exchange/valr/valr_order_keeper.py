@@ -679,7 +679,11 @@ class OrderKeeper:
         """Tell Hummingbot, strictly in order; nothing here waits, so no other evidence comes in between."""
         self._outcomes.extend(outcomes)
         while self._outcomes:
-            await self._tell(self._outcomes.popleft())
+            outcome = self._outcomes.popleft()
+            if isinstance(outcome, Fill):
+                self._tell_fill(outcome)
+            else:
+                await self._tell(outcome)
         self._wake_in_time()
         self._news.set()
 
@@ -695,11 +699,9 @@ class OrderKeeper:
             safe_ensure_future(self._publish(()))
         self._work.set()
 
-    async def _tell(self, outcome: Outcome) -> None:
+    async def _tell(self, outcome: Progress | Ended | Notice) -> None:
         if isinstance(outcome, Notice):
             self._log(outcome)
-        elif isinstance(outcome, Fill):
-            self._tell_fill(outcome)
         elif isinstance(outcome, Progress):
             if outcome.stage is Stage.OPEN:
                 self._latency.opened(outcome.client_order_id, time.monotonic())

@@ -742,6 +742,20 @@ def test_what_is_read_by_hand_is_read_as_by_pydantic(kind: str, changed: dict[st
         {"feeCurrency": ""},
         {"makerReward": "0.1", "makerRewardCurrency": "BTC"},
         {"tradedAt": 1700000000, "orderUpdatedAt": 1700000000},
+        *(
+            {"tradedAt": time, "orderUpdatedAt": time}
+            for time in (
+                "2025-10-28T10:04:40Z",
+                "2025-10-28T10:04:40.123456789Z",
+                "2025-10-28T10:04:60.000Z",
+                "2025-10-28T24:04:40.000Z",
+                "2025-10-28T10:04:40.5-1Z",
+                "2025-10-28T10:04:40,566Z",
+                "2025-10-28T10:04:40.566+",
+                "2025-W44-2T10:04:40.566Z",
+                "1700000000000",
+            )
+        ),
     ],
     ids=str,
 )
@@ -753,6 +767,21 @@ def test_each_thing_that_is_not_plain(kind: str, changed: dict[str, Any]) -> Non
 def test_a_plain_event_without_what_it_has_under_our_own_name(kind: str) -> None:
     data = {key: value for key, value in PLAIN[kind][1].items() if key != "timeInForce"}
     assert_read_as_by_pydantic(kind, data | {"time_in_force": "IOC"})
+
+
+@given(st.integers(0, 7_000_000_000_000))
+def test_plain_times_are_those_of_the_calendar(milliseconds: int) -> None:
+    seconds, rest = divmod(milliseconds, 1000)
+    text = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03}Z"
+    message = parse_account_frame({"type": "NEW_ACCOUNT_TRADE", "data": PLAIN_TRADE | {"tradedAt": text}})
+    assert isinstance(message, AccountTrade)
+    assert message.traded_at == datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize("digits", ["1-2", "--1", "-", ".", ".5", "5.", "1.2.3", "", "-0", "007", "\u0661"])
+def test_plain_numbers_are_those_of_pydantic(digits: str) -> None:
+    assert_read_as_by_pydantic("NEW_ACCOUNT_TRADE", PLAIN_TRADE | {"fee": digits})
+    assert_read_as_by_pydantic("ORDER_STATUS_UPDATE", PLAIN_REPORT | {"originalPrice": digits})
 
 
 def test_plain_events_are_not_read_by_pydantic() -> None:
