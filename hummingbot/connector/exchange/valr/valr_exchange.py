@@ -713,11 +713,20 @@ class ValrExchange(ExchangePyBase):
         price: Decimal | None = None,
         **kwargs: Any,
     ) -> None:
-        """Create an order; without a book to price it a market order fails, where the base leaves it pending."""
+        """Create an order.
+
+        Numbers that are none, and a market order without a book to price it, fail it; the base leaves it pending, or
+        unknown, or takes a negative amount for filled.
+        """
         try:
+            amount = _positive(amount, f"the amount of an order of {trading_pair}")
+            if order_type is not OrderType.MARKET:
+                price = _positive(price, f"the price of an order of {trading_pair}")
             await super()._create_order(trade_type, order_id, trading_pair, amount, order_type, price, **kwargs)
-        except ValueError as error:
+        except (ArithmeticError, ValueError) as error:
             # What goes wrong once an order is being sent, the base class sees to itself.
+            if order_id not in self._order_tracker.active_orders:
+                self.start_tracking_order(order_id, None, trading_pair, trade_type, None, Decimal(0), order_type)
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
 
     def _plain_placement(
@@ -804,6 +813,8 @@ class ValrExchange(ExchangePyBase):
             raise ValueError(
                 f"Order amount {amount} is higher than the maximum order size {largest} of {trading_pair}."
             )
+        if order_type is not OrderType.MARKET and not price:
+            raise ValueError(f"The price is lower than the smallest price step of {trading_pair}.")
         placement = Placement(
             client_order_id=order_id,
             symbol=await self._symbol_of(trading_pair),
@@ -1068,6 +1079,16 @@ def _rounded_down(number: Decimal, step: Decimal) -> Decimal:
     :raises TypeError: it is no exact number
     """
     return number if type(number) is Decimal and not number % step else number // step * step
+
+
+def _positive(number: Any, what: str) -> Decimal:
+    """Return an exact number above zero.
+
+    :raises ValueError: it is none, or not above zero
+    """
+    if not isinstance(number, int | Decimal) or not Decimal(number).is_finite() or number <= 0:
+        raise ValueError(f"{number} cannot be {what}.")
+    return Decimal(number)
 
 
 def _data_folder() -> Path:

@@ -7,7 +7,7 @@ Market data frames are the order book's business (``valr_order_book``).
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -411,6 +411,9 @@ def parse_account_frame(frame: Any, lists: "OpenOrdersReader | None" = None) -> 
 def parse_command_reply(frame: Mapping[str, Any]) -> CommandReply | Unreadable:
     """Return the reply in ``frame``; the layout of refusals is not published, so any text found is its reason."""
     kind: str = frame["type"]
+    plain = _read_plain(kind, frame)
+    if type(plain) is CommandReply:
+        return plain
     data = frame.get("data")
     if kind == CONSTANTS.RATE_LIMIT_EXCEEDED:
         command = _text(data.get("requestType")) if isinstance(data, Mapping) else ""
@@ -643,21 +646,18 @@ def parse_server_time(content: Any) -> float:
     return parse_time(value if value is not None else content.get("epochTime"))
 
 
-# --- Plain events -----------------------------------------------------------------------------------------------------
-# The two events that tell what became of an order, in the layout in which they come day by day, are put together field
-# by field: an event comes after a pause, and pydantic has much to fetch into the processor's caches then. Whatever
-# differs from that layout is left to pydantic; both make the same message of the same data (a property in the tests).
-# Pydantic takes our own names where VALR's are missing: so VALR's are all there, or ours are not.
-def _read_plain(kind: str, frame: dict[str, Any]) -> OrderReport | AccountTrade | None:
-    """Return the message of a plain event, None if it is for pydantic to read or to refuse."""
+# --- Plain messages ---------------------------------------------------------------------------------------------------
+# What tells of an order day by day, in the layout in which it comes then, is put together field by field: a message
+# comes after a pause, and pydantic has much to fetch into the processor's caches then. Whatever differs from that
+# layout is left to pydantic; both make the same message of the same data (a property in the tests). Pydantic takes our
+# own names where VALR's are missing: so VALR's are all there, or ours are not.
+def _read_plain(kind: str, frame: Mapping[str, Any]) -> AccountMessage | None:
+    """Return the message of a plain frame, None if it is for pydantic to read or to refuse."""
     try:
-        if kind == CONSTANTS.ORDER_STATUS_UPDATE:
-            return _plain_report(frame["data"])
-        if kind == CONSTANTS.NEW_ACCOUNT_TRADE:
-            return _plain_trade(frame["data"])
-    except (ArithmeticError, KeyError, TypeError, ValueError):
-        pass
-    return None
+        read = _PLAIN_KINDS.get(kind)
+        return None if read is None else read(frame)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _are_plain(texts: Iterable[str], numbers: Iterable[str]) -> bool:
@@ -686,7 +686,8 @@ _report_numbers = itemgetter("originalPrice", "originalQuantity", "remainingQuan
 _report_fields = set(OrderReport.model_fields)
 
 
-def _plain_report(data: Any) -> OrderReport | None:
+def _plain_report(frame: Mapping[str, Any]) -> OrderReport | None:
+    data = frame["data"]
     texts = _report_texts(data)
     time_in_force = data.get("timeInForce", "")
     numbers = _report_numbers(data)
@@ -724,7 +725,8 @@ _trade_numbers = itemgetter("price", "quantity", "fee")
 _trade_fields = set(AccountTrade.model_fields)
 
 
-def _plain_trade(data: Any) -> AccountTrade | None:
+def _plain_trade(frame: Mapping[str, Any]) -> AccountTrade | None:
+    data = frame["data"]
     texts = _trade_texts(data)
     numbers = _trade_numbers(data)
     traded_at = data["tradedAt"]
@@ -750,6 +752,51 @@ def _plain_trade(data: Any) -> AccountTrade | None:
     return _put_together(AccountTrade, values, _trade_fields)
 
 
+_processed_texts = itemgetter("orderId", "customerOrderId", "failureReason")
+_processed_fields = set(OrderProcessed.model_fields)
+
+
+def _plain_processed(frame: Mapping[str, Any]) -> OrderProcessed | None:
+    data = frame["data"]
+    texts = _processed_texts(data)
+    success = data["success"]
+    order_id, client_order_id, failure_reason = texts
+    if not "".join(texts).isascii() or not order_id or type(success) is not bool:
+        return None
+    values = {
+        "order_id": order_id,
+        "client_order_id": client_order_id,
+        "success": success,
+        "failure_reason": failure_reason,
+    }
+    return _put_together(OrderProcessed, values, _processed_fields)
+
+
+_reply_parts = frozenset({"type", "clientMsgId", "data"})
+_reply_fields = set(CommandReply.model_fields)
+
+
+def _plain_reply(frame: Mapping[str, Any]) -> CommandReply | None:
+    if frame.keys() != _reply_parts or "cancelOnDisconnect" in (data := frame["data"]):
+        return None
+    texts = frame["clientMsgId"], data.get("orderId", ""), data.get("customerOrderId", "")
+    requested = data.get("requested")
+    if not "".join(texts).isascii() or not (requested is None or type(requested) is bool):
+        return None
+    kind = frame["type"]
+    values = {
+        "kind": kind,
+        "command": CONSTANTS.COMMAND_REPLIES[kind],
+        "client_msg_id": texts[0],
+        "order_id": texts[1],
+        "client_order_id": texts[2],
+        "requested": requested,
+        "cancel_on_disconnect": None,
+        "error": None,
+    }
+    return _put_together(CommandReply, values, _reply_fields)
+
+
 def _put_together[MessageT: Message](model: type[MessageT], values: dict[str, Any], names: set[str]) -> MessageT:
     """Return a message of all its values, which are right; ``model_construct`` looks each of them up again."""
     message = model.__new__(model)
@@ -759,6 +806,16 @@ def _put_together[MessageT: Message](model: type[MessageT], values: dict[str, An
     put(message, "__pydantic_extra__", None)
     put(message, "__pydantic_private__", None)
     return message
+
+
+_PLAIN_KINDS: dict[str, Callable[[Mapping[str, Any]], AccountMessage | None]] = {
+    CONSTANTS.ORDER_STATUS_UPDATE: _plain_report,
+    CONSTANTS.NEW_ACCOUNT_TRADE: _plain_trade,
+    CONSTANTS.ORDER_PROCESSED: _plain_processed,
+    CONSTANTS.PLACE_LIMIT_WS_RESPONSE: _plain_reply,
+    CONSTANTS.PLACE_MARKET_WS_RESPONSE: _plain_reply,
+    CONSTANTS.CANCEL_ORDER_WS_RESPONSE: _plain_reply,
+}
 
 
 # --- Reading ----------------------------------------------------------------------------------------------------------

@@ -703,11 +703,10 @@ class OrderKeeper:
         if isinstance(outcome, Notice):
             self._log(outcome)
         elif isinstance(outcome, Progress):
-            if outcome.stage is Stage.OPEN:
-                self._latency.opened(outcome.client_order_id, time.monotonic())
+            known_at = time.monotonic()
             await self._update_tracker(outcome, STATES[outcome.stage])
             if outcome.stage is Stage.OPEN:
-                self._note_open(outcome)
+                self._note_open(outcome, known_at)
         else:
             await self._tell_end(outcome)
             # What an earlier run wrote down and VALR never had is no order that failed.
@@ -720,7 +719,8 @@ class OrderKeeper:
                     proven=outcome.proven,
                 )
 
-    def _note_open(self, progress: Progress) -> None:
+    def _note_open(self, progress: Progress, known_at: float) -> None:
+        self._latency.opened(progress.client_order_id, known_at)
         self._metrics.order_opened(progress.client_order_id, progress.trading_pair)
         placement, sent_at = self._placed.pop(progress.client_order_id, (None, 0.0))
         if placement is not None and placement.price is not None:

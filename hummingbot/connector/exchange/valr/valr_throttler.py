@@ -56,8 +56,11 @@ class Window:
 
     def has_room(self, weight: int, now: float) -> bool:
         """Return whether there is room for so much now; more than the whole limit has room when nothing was used."""
-        self.forget(now)
-        return self.used + weight <= self._capacity or not self._entries
+        # An order asks this on its way: without a call, where there is nothing to forget.
+        entries = self._entries
+        if entries and entries[0][0] + self._span <= now:
+            self.forget(now)
+        return self.used + weight <= self._capacity or not entries
 
     def frees(self, weight: int, now: float) -> float:
         """Return when there is room for so much: ``now``, or later."""

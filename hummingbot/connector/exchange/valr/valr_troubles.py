@@ -6,7 +6,6 @@ Also how long to keep off VALR once it has refused for rate.
 import logging
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -107,7 +106,8 @@ class ConnectionTroubles:
         # Not as the default itself: that would be whatever clock there was at import, also in simulated time.
         self._clock = clock or time.monotonic
         self._metrics = metrics or Metrics()
-        self._gates: defaultdict[str, RateGate] = defaultdict(RateGate)
+        # Of those rate limits only that ever refused something: nearly always there is none.
+        self._gates: dict[str, RateGate] = {}
         self._limits: dict[str, Trouble] = {}
         self._silence = Trouble("VALR's REST API does not answer as it should; asking on", "VALR's REST API is back")
         self._read_only = Trouble(
@@ -117,14 +117,13 @@ class ConnectionTroubles:
 
     def pause(self, limit_id: str) -> float:
         """Return the seconds to wait before the next request under a rate limit."""
-        gate = self._gates[limit_id]
-        # Nearly always nothing was ever refused.
-        return gate.wait(self._clock()) if gate.opens_at > _NEVER else 0.0
+        gate = self._gates.get(limit_id)
+        return 0.0 if gate is None else gate.wait(self._clock())
 
     def rate_limited(self, limit_id: str, retry_after: float | None = None) -> None:
         """VALR refused a request for its rate."""
         now = self._clock()
-        self._gates[limit_id].refused(now, retry_after)
+        self._gates.setdefault(limit_id, RateGate()).refused(now, retry_after)
         what = LIMITED.get(limit_id, _OTHERWISE_LIMITED)
         trouble = self._limits.setdefault(
             limit_id,

@@ -106,17 +106,28 @@ async def test_prices_and_amounts_are_rounded_as_hummingbot_rounds_them(amount: 
 
 @pytest.mark.parametrize(
     ("amount", "price"),
-    [("0.0000001", "10000"), ("100000000", "10000"), ("0.5", "0"), ("0.5", "NaN"), ("NaN", "10000"), ("0.001", "1")],
-    ids=["too small", "too large", "no price", "price not a number", "amount not a number", "worth too little"],
+    [
+        ("0.0000001", "10000"),
+        ("100000000", "10000"),
+        ("0.5", "0"),
+        ("0.5", "NaN"),
+        ("NaN", "10000"),
+        ("0.001", "1"),
+        ("0.5", "0.0000001"),
+        *(("0.5", price) for price in ("Infinity", "-Infinity", "-1", "-10000", "sNaN")),
+        *((amount, "10000") for amount in ("Infinity", "-Infinity", "-0.5", "0")),
+    ],
+    ids=str,
 )
 async def test_what_breaks_the_rules_is_not_written(amount: str, price: str) -> None:
     async with world() as place:
         socket = await open_socket(place)
         buy(place, amount, price)
         assert socket.frames == []
-        await asyncio.sleep(0.02)
+        await until(lambda: place.told("failed") != [])
         assert socket.frames == []
-        assert place.told("created") == []
+        assert place.told("created") == place.told("filled") == []
+        assert place.exchange.in_flight_orders == {}
 
 
 @pytest.mark.parametrize(
@@ -127,8 +138,10 @@ async def test_what_breaks_the_rules_is_not_written(amount: str, price: str) -> 
 async def test_what_is_no_proper_number_is_not_written_and_harms_no_strategy(amount: Any, price: Any) -> None:
     async with world() as place:
         socket = await open_socket(place)
-        assert place.exchange.buy(PAIR, amount, OrderType.LIMIT, price)
+        order_id = place.exchange.buy(PAIR, amount, OrderType.LIMIT, price)
+        await until(lambda: [event.order_id for event in place.told("failed")] == [order_id])
         assert socket.frames == []
+        assert place.exchange.in_flight_orders == {}
 
 
 async def test_whole_numbers_are_numbers() -> None:

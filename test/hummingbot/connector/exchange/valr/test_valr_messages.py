@@ -692,12 +692,17 @@ PLAIN_TRADE = {
     "feeCurrency": "R",
     "customerOrderId": "c1",
 }
+PLAIN_PROCESSED = {"orderId": "o1", "success": True, "failureReason": "", "customerOrderId": "c1"}
 PLAIN: dict[str, tuple[type[Message], dict[str, Any]]] = {
     "ORDER_STATUS_UPDATE": (OrderReport, PLAIN_REPORT),
     "NEW_ACCOUNT_TRADE": (AccountTrade, PLAIN_TRADE),
+    "ORDER_PROCESSED": (OrderProcessed, PLAIN_PROCESSED),
 }
-OTHER_KEYS = sorted({*OrderReport.model_fields, *AccountTrade.model_fields, "makerReward", "makerRewardCurrency"})
-PLAIN_KEYS = sorted({*PLAIN_REPORT, *PLAIN_TRADE, "totalExecutedQuantity", "status", "type", "updatedAt", "unheardOf"})
+MODELS = (OrderReport, AccountTrade, OrderProcessed)
+OTHER_KEYS = sorted({*(name for model in MODELS for name in model.model_fields), "makerReward", "makerRewardCurrency"})
+PLAIN_KEYS = sorted(
+    {*PLAIN_REPORT, *PLAIN_TRADE, *PLAIN_PROCESSED, "totalExecutedQuantity", "status", "type", "updatedAt", "unheardOf"}
+)
 VALUES = JSON | st.sampled_from(["", "R", "0", "-1", "1,000", " 7 ", "1e3", "1_0", "NaN", "caf\u00e9", "1700000000"])
 
 
@@ -742,6 +747,11 @@ def test_what_is_read_by_hand_is_read_as_by_pydantic(kind: str, changed: dict[st
         {"feeCurrency": ""},
         {"makerReward": "0.1", "makerRewardCurrency": "BTC"},
         {"tradedAt": 1700000000, "orderUpdatedAt": 1700000000},
+        {"success": False, "failureReason": "Insufficient Balance"},
+        {"success": "true"},
+        {"success": 1},
+        {"success": None},
+        {"failureReason": None},
         *(
             {"tradedAt": time, "orderUpdatedAt": time}
             for time in (
@@ -784,12 +794,75 @@ def test_plain_numbers_are_those_of_pydantic(digits: str) -> None:
     assert_read_as_by_pydantic("ORDER_STATUS_UPDATE", PLAIN_REPORT | {"originalPrice": digits})
 
 
-def test_plain_events_are_not_read_by_pydantic() -> None:
-    message = parse_account_frame({"type": "ORDER_STATUS_UPDATE", "data": PLAIN_REPORT})
-    # Pydantic sets only what it was given.
-    assert isinstance(message, OrderReport)
-    assert "executed_quantity" in message.model_fields_set
-    assert message.model_copy(update={"status": "Filled"}).word is OrderWord.FILLED
+PLAIN_REPLY = {"orderId": "o1", "customerOrderId": "c1", "requested": True}
+REPLY_KINDS = ["PLACE_LIMIT_WS_RESPONSE", "PLACE_MARKET_WS_RESPONSE", "CANCEL_ORDER_WS_RESPONSE"]
+REPLY_KEYS = [*PLAIN_REPLY, "cancelOnDisconnect", "order_id", "unheardOf"]
+
+
+def assert_reply_read_as_by_pydantic(frame: dict[str, Any]) -> None:
+    reply = parse_account_frame(frame)
+    command = CONSTANTS.COMMAND_REPLIES[frame["type"]]
+    try:
+        expected = CommandReply.model_validate({**frame, "kind": frame["type"], "command": command, "error": None})
+    except ValidationError:
+        assert isinstance(reply, Unreadable)
+        return
+    assert repr(reply) == repr(expected)
+    assert [type(value) for _, value in reply] == [type(value) for _, value in expected]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(REPLY_KINDS),
+    st.dictionaries(st.sampled_from(REPLY_KEYS), VALUES, max_size=2),
+    st.sets(st.sampled_from(sorted(PLAIN_REPLY)), max_size=2),
+    st.dictionaries(st.sampled_from(["clientMsgId", "data", "order_id", "requested", "unheardOf"]), VALUES, max_size=1),
+)
+def test_replies_read_by_hand_are_read_as_by_pydantic(
+    kind: str, changed: dict[str, Any], missing: set[str], beside: dict[str, Any]
+) -> None:
+    data = {key: value for key, value in (PLAIN_REPLY | changed).items() if key not in missing}
+    assert_reply_read_as_by_pydantic({"type": kind, "clientMsgId": "m1", "data": data} | beside)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"data": {"requested": "true"}},
+        {"data": {"requested": 0}},
+        {"data": {"requested": None}},
+        {"data": {"cancelOnDisconnect": "true"}},
+        {"data": {"orderId": None}},
+        {"data": {"orderId": 7}},
+        {"data": []},
+        {"data": ["orderId"]},
+        {"data": None},
+        {"clientMsgId": 7},
+        {"clientMsgId": "caf\u00e9"},
+        {"order_id": "o2"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", REPLY_KINDS)
+def test_each_reply_that_is_not_plain(kind: str, changed: dict[str, Any]) -> None:
+    assert_reply_read_as_by_pydantic({"type": kind, "clientMsgId": "m1", "data": PLAIN_REPLY} | changed)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *({"type": kind, "data": data} for kind, (_, data) in PLAIN.items()),
+        *({"type": kind, "clientMsgId": "m1", "data": PLAIN_REPLY} for kind in REPLY_KINDS),
+    ],
+    ids=lambda frame: frame["type"],
+)
+def test_plain_messages_are_not_read_by_pydantic(frame: dict[str, Any]) -> None:
+    first, second = parse_account_frame(frame), parse_account_frame(frame)
+    # Pydantic makes each message a set of its own.
+    assert first.model_fields_set is second.model_fields_set
+    copied = first.model_copy(update={"order_id": "o9"})
+    assert (copied.order_id, first.order_id, second.order_id) == ("o9", "o1", "o1")
 
 
 @settings(max_examples=300)
