@@ -90,6 +90,7 @@ WORD_STATES = {
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
 
+LIMIT_TYPES = (OrderType.LIMIT, OrderType.LIMIT_MAKER)
 _INFINITY = Decimal("Infinity")
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
@@ -319,7 +320,7 @@ class ValrExchange(ExchangePyBase):
 
     def supported_order_types(self) -> list[OrderType]:
         """Limit, post-only limit and market."""
-        return [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET]
+        return [*LIMIT_TYPES, OrderType.MARKET]
 
     def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
         return isinstance(request_exception, ValrRefusedError) and (
@@ -670,7 +671,7 @@ class ValrExchange(ExchangePyBase):
         qualifiers: dict[str, Any],
     ) -> str:
         placement = sent = None
-        if not qualifiers and order_type in (OrderType.LIMIT, OrderType.LIMIT_MAKER):
+        if not qualifiers and order_type in LIMIT_TYPES:
             placement = self._plain_placement(side, trading_pair, amount, order_type, price)
         if placement is None:
             order_id = self._keeper.ids.new(side is TradeType.BUY, trading_pair)

@@ -80,21 +80,22 @@ class Placement(NamedTuple):
 
     def payload(self) -> dict[str, Any]:
         """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
-        side = "BUY" if self.is_buy else "SELL"
-        if self.price is not None:
+        client_order_id, symbol, is_buy, quantity, price, post_only, time_in_force, quote_amount = self
+        side = "BUY" if is_buy else "SELL"
+        if price is not None:
             return {
                 "side": side,
-                "pair": self.symbol,
-                "customerOrderId": self.client_order_id,
-                "quantity": format_number(self.quantity),
-                "price": format_number(self.price),
-                "postOnly": self.post_only,
-                "timeInForce": self.time_in_force,
+                "pair": symbol,
+                "customerOrderId": client_order_id,
+                "quantity": format_number(quantity),
+                "price": format_number(price),
+                "postOnly": post_only,
+                "timeInForce": time_in_force,
             }
-        fields = {"side": side, "pair": self.symbol, "customerOrderId": self.client_order_id}
-        if self.quote_amount is not None:
-            return {**fields, "quoteAmount": format_number(self.quote_amount)}
-        return {**fields, "baseAmount": format_number(self.quantity)}
+        fields = {"side": side, "pair": symbol, "customerOrderId": client_order_id}
+        if quote_amount is not None:
+            return {**fields, "quoteAmount": format_number(quote_amount)}
+        return {**fields, "baseAmount": format_number(quantity)}
 
 
 @dataclass(frozen=True)
@@ -226,9 +227,11 @@ class OrderEntry:
         if send is None or self._is_held or self._is_doubted or not self._prefer_socket:
             return None
         limit_id = CONSTANTS.SOCKET_PLACE_LIMIT_ID
-        if self._troubles.pause(limit_id) or not self._throttler.take(limit_id):
+        if self._troubles.pause(limit_id) or not self._throttler.has_room(limit_id):
             return None
-        return self._write_placement(placement, send)
+        sent = self._write_placement(placement, send)
+        self._throttler.count(limit_id)
+        return sent
 
     async def place(self, placement: Placement, sent: SentCommand | None = None) -> Accepted:
         """Send a placement, waiting out VALR's rate limit for some seconds.

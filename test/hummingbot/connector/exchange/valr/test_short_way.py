@@ -192,13 +192,24 @@ async def test_without_a_socket_it_goes_over_rest() -> None:
 async def test_a_used_up_rate_limit_is_waited_for() -> None:
     async with world() as place:
         socket = await open_socket(place)
-        while place.exchange._throttler.take(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
-            pass
+        while place.exchange._throttler.has_room(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            place.exchange._throttler.count(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
         order_id = buy(place)
         assert socket.frames == []
         # On record all the same, and in the journal only once.
         assert list(place.exchange.in_flight_orders) == [order_id]
         assert list(place.exchange._keeper._journal.entries) == [order_id]
+
+
+async def test_an_order_written_at_once_counts_towards_the_rate_limit() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        throttler, limit_id = place.exchange._throttler, CONSTANTS.SOCKET_PLACE_LIMIT_ID
+        (limit,) = (each for each in throttler.limits if each.limit_id == limit_id)
+        for _ in range(limit.limit - 1):
+            throttler.count(limit_id)
+        first, _ = buy(place), buy(place)
+        assert [each["clientMsgId"] for each in socket.frames] == [first]
 
 
 async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> None:
