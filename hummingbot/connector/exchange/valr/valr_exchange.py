@@ -45,6 +45,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     Placement,
     SentCommand,
     is_cancel_not_found,
+    limit_payload,
 )
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
@@ -90,6 +91,8 @@ WORD_STATES = {
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
 
+# VALR's symbol, the steps of prices and amounts, the least and most amount, and the least worth of an order.
+PlainRules = tuple[str, Decimal, Decimal, Decimal, Decimal, Decimal]
 LIMIT_TYPES = (OrderType.LIMIT, OrderType.LIMIT_MAKER)
 _INFINITY = Decimal("Infinity")
 
@@ -165,6 +168,7 @@ class ValrExchange(ExchangePyBase):
         self._is_started = False
         self._started: set[asyncio.Task[Any]] = set()
         self._symbols: dict[str, str] = {}
+        self._plain_rules: dict[str, PlainRules] = {}
         self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
         self._is_dead_man_set = False
@@ -670,18 +674,19 @@ class ValrExchange(ExchangePyBase):
         price: Decimal,
         qualifiers: dict[str, Any],
     ) -> str:
-        placement = sent = None
+        fields = sent = None
         if not qualifiers and order_type in LIMIT_TYPES:
-            placement = self._plain_placement(side, trading_pair, amount, order_type, price)
-        if placement is None:
+            fields = self._plain_fields(side, trading_pair, amount, order_type, price)
+        if fields is None:
             order_id = self._keeper.ids.new(side is TradeType.BUY, trading_pair)
         else:
-            order_id = placement.client_order_id
-            sent = self._keeper.write_now(placement, trading_pair)
-        if placement is None or sent is None:
+            order_id = fields[0]
+            sent = self._keeper.write_now(order_id, limit_payload(*fields), trading_pair)
+        if fields is None or sent is None:
             self._start_now(self._create_order(side, order_id, trading_pair, amount, order_type, price, **qualifiers))
         else:
             # On record only now: nothing that comes in can be read before this turn of the event loop is over.
+            placement = Placement(*fields)
             self.start_tracking_order(
                 order_id, None, trading_pair, side, placement.price, placement.quantity, order_type
             )
@@ -730,27 +735,28 @@ class ValrExchange(ExchangePyBase):
                 self.start_tracking_order(order_id, None, trading_pair, trade_type, None, Decimal(0), order_type)
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
 
-    def _plain_placement(
+    def _plain_fields(
         self, side: TradeType, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal
-    ) -> Placement | None:
-        """Return a limit order as it is to be sent, None where it does not keep the pair's rules."""
-        rule = self._trading_rules.get(trading_pair)
-        symbol = self._symbols.get(trading_pair)
-        if rule is None or symbol is None:
+    ) -> tuple[str, str, bool, Decimal, Decimal, bool] | None:
+        """Return the first fields of a limit order's :class:`Placement`, None where it does not keep the pair's rules.
+
+        A plain tuple: the frame leaves before anything else is made of them.
+        """
+        rules = self._plain_rules.get(trading_pair)
+        if rules is None:
             return None
+        symbol, price_step, amount_step, least, most, least_notional = rules
         try:
-            price = _rounded_down(price, rule.min_price_increment)
-            amount = _rounded_down(amount, rule.min_base_amount_increment)
-            if not rule.min_order_size <= amount <= rule.max_order_size or not 0 < price < _INFINITY:
-                return None
-            if price * amount < rule.min_notional_size:
+            price = _rounded_down(price, price_step)
+            amount = _rounded_down(amount, amount_step)
+            if not least <= amount <= most or not 0 < price < _INFINITY or price * amount < least_notional:
                 return None
         except (ArithmeticError, TypeError):
             # No number, or none that can be rounded: the long way says so in the log, not to the strategy.
             return None
         is_buy = side is TradeType.BUY
         order_id = self._keeper.ids.take(is_buy, trading_pair)
-        return Placement(order_id, symbol, is_buy, amount, price, post_only=order_type is OrderType.LIMIT_MAKER)
+        return order_id, symbol, is_buy, amount, price, order_type is OrderType.LIMIT_MAKER
 
     async def _see_to(self, order: InFlightOrder, placement: Placement, sent: SentCommand) -> None:
         """Wait for what comes of an order that was written."""
@@ -1025,6 +1031,7 @@ class ValrExchange(ExchangePyBase):
         for trading_pair in self._trading_pairs:
             if trading_pair in rules:
                 self._trading_rules.setdefault(trading_pair, rules[trading_pair])
+        self._note_plain_rules()
         for trading_pair in sorted(self._markets.untradable - untradable):
             self.logger().error(f"{trading_pair} is not tradable on VALR: no orders are taken until it is active.")
 
@@ -1040,6 +1047,22 @@ class ValrExchange(ExchangePyBase):
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: Mapping[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._symbols = {pair: symbol for symbol, pair in (trading_pair_and_symbol_map or {}).items()}
+        self._note_plain_rules()
+
+    def _note_plain_rules(self) -> None:
+        """Have at hand what an order is rounded and checked by: it takes a while to gather."""
+        self._plain_rules = {
+            trading_pair: (
+                self._symbols[trading_pair],
+                rule.min_price_increment,
+                rule.min_base_amount_increment,
+                rule.min_order_size,
+                rule.max_order_size,
+                rule.min_notional_size,
+            )
+            for trading_pair, rule in self._trading_rules.items()
+            if trading_pair in self._symbols
+        }
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))

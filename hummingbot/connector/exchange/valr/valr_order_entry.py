@@ -54,6 +54,27 @@ class SignedRequest(Protocol):
     ) -> Awaitable[Any]: ...
 
 
+def limit_payload(
+    client_order_id: str,
+    symbol: str,
+    is_buy: bool,
+    quantity: Decimal,
+    price: Decimal,
+    post_only: bool,
+    time_in_force: str = "GTC",
+) -> dict[str, Any]:
+    """Return the fields VALR wants of a limit order, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
+    return {
+        "side": "BUY" if is_buy else "SELL",
+        "pair": symbol,
+        "customerOrderId": client_order_id,
+        "quantity": format_number(quantity),
+        "price": format_number(price),
+        "postOnly": post_only,
+        "timeInForce": time_in_force,
+    }
+
+
 # Writes a frame at once; what it returns is done unless the socket's buffer is full.
 SendFrame = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -80,22 +101,21 @@ class Placement(NamedTuple):
 
     def payload(self) -> dict[str, Any]:
         """Return the fields VALR wants, the same over REST and the socket (valr-api.md 3.3, 4.4)."""
-        client_order_id, symbol, is_buy, quantity, price, post_only, time_in_force, quote_amount = self
-        side = "BUY" if is_buy else "SELL"
-        if price is not None:
-            return {
-                "side": side,
-                "pair": symbol,
-                "customerOrderId": client_order_id,
-                "quantity": format_number(quantity),
-                "price": format_number(price),
-                "postOnly": post_only,
-                "timeInForce": time_in_force,
-            }
-        fields = {"side": side, "pair": symbol, "customerOrderId": client_order_id}
-        if quote_amount is not None:
-            return {**fields, "quoteAmount": format_number(quote_amount)}
-        return {**fields, "baseAmount": format_number(quantity)}
+        if self.price is not None:
+            return limit_payload(
+                self.client_order_id,
+                self.symbol,
+                self.is_buy,
+                self.quantity,
+                self.price,
+                self.post_only,
+                self.time_in_force,
+            )
+        side = "BUY" if self.is_buy else "SELL"
+        fields = {"side": side, "pair": self.symbol, "customerOrderId": self.client_order_id}
+        if self.quote_amount is not None:
+            return {**fields, "quoteAmount": format_number(self.quote_amount)}
+        return {**fields, "baseAmount": format_number(self.quantity)}
 
 
 @dataclass(frozen=True)
@@ -218,8 +238,8 @@ class OrderEntry:
         self._is_held = False
 
     # --- Placing ------------------------------------------------------------------------------------------------------
-    def write_now(self, placement: Placement) -> SentCommand | None:
-        """Write a placement to the account socket at once, for :meth:`place` to wait for its reply.
+    def write_now(self, client_order_id: str, payload: dict[str, Any]) -> SentCommand | None:
+        """Write a limit order to the account socket at once, for :meth:`place` to wait for its reply.
 
         Return None, and do nothing, where the socket cannot be used, or VALR's rate limit lets it wait.
         """
@@ -229,7 +249,7 @@ class OrderEntry:
         limit_id = CONSTANTS.SOCKET_PLACE_LIMIT_ID
         if self._troubles.pause(limit_id) or not self._throttler.has_room(limit_id):
             return None
-        sent = self._write_placement(placement, send)
+        sent = self._write(CONSTANTS.PLACE_LIMIT_ORDER, client_order_id, payload, send, (client_order_id,))
         self._throttler.count(limit_id)
         return sent
 

@@ -324,18 +324,18 @@ class OrderKeeper:
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
 
-    def write_now(self, placement: Placement, trading_pair: str) -> SentCommand | None:
-        """Write a placement that is journalled to the account socket at once; :meth:`place` has to see to the rest.
+    def write_now(self, client_order_id: str, payload: dict[str, Any], trading_pair: str) -> SentCommand | None:
+        """Journal a limit order and write it to the account socket at once; :meth:`place` has to see to the rest.
 
         Return None where that cannot be done at once, or not at all; it was not sent then.
         """
         if not self.is_running:
             return None
         try:
-            self._journal.add(placement.client_order_id, trading_pair)
+            self._journal.add(client_order_id, trading_pair)
         except OSError:
             return None
-        sent = self._order_entry.write_now(placement)
+        sent = self._order_entry.write_now(client_order_id, payload)
         if not self._is_making_ids:
             self._is_making_ids = True
             asyncio.get_running_loop().call_soon(self._make_ids_ahead)
