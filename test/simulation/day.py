@@ -18,6 +18,7 @@ from unittest.mock import patch
 import aiohappyeyeballs
 
 import hummingbot
+from hummingbot.connector.exchange.valr import valr_api_user_stream_data_source
 from hummingbot.core.utils import tracking_nonce
 from test.simulation.bot import SIDE, SimulatedBot
 from test.simulation.memory import entries
@@ -72,7 +73,10 @@ def play(world: World, weigh_every: float | None = None) -> Outcome:
         trace.add(0.0, line)
     with tempfile.TemporaryDirectory(prefix="valr-day-") as folder:
         day = _Day(world, trace, Path(folder), weigh_every)
-        with _own_world(world.seed, folder, day.loop, trace):
+        with (
+            patch.object(valr_api_user_stream_data_source, "LONG_LIST", world.long_list),
+            _own_world(world.seed, folder, day.loop, trace),
+        ):
             day.play()
     return Outcome(
         world.seed,

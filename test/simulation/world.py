@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from hummingbot.connector.exchange.valr.valr_api_user_stream_data_source import LONG_LIST
 from valr_loopback.fault_kinds import ANY, KINDS, FaultKind
 
 PAIRS = {"BTC-ZAR": ("BTCZAR", "0.002"), "ETH-ZAR": ("ETHZAR", "0.05"), "USDT-ZAR": ("USDTZAR", "120")}
@@ -75,7 +76,10 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One simulated day. Times are seconds since its begin; ``faults`` are rows of the exchange's fault plan."""
+    """One simulated day. Times are seconds since its begin; ``faults`` are rows of the exchange's fault plan.
+
+    ``long_list`` is from how many characters the bot sets a list of open orders aside: a day's own are short.
+    """
 
     seed: int
     seconds: float
@@ -91,6 +95,7 @@ class World:
     delay: tuple[float, float]
     faults: tuple[Mapping[str, Any], ...]
     incidents: tuple[Incident, ...]
+    long_list: int = LONG_LIST
 
     @property
     def kills_bot(self) -> bool:
@@ -113,7 +118,8 @@ class World:
             f"seed {self.seed}: {self.seconds:.0f} s, {', '.join(self.pairs)}, {self.levels} levels of {self.amounts} "
             f"amounts every {self.refresh:.1f} s at {self.spread:.4f}, refilled after "
             f"{self.filled_order_delay:.1f} s, orders over {self.order_entry}, books by {self.book_feed}, market pace "
-            f"{self.market_pace:.2f}, network {self.delay[0] * 1000:.1f}-{self.delay[1] * 1000:.1f} ms",
+            f"{self.market_pace:.2f}, network {self.delay[0] * 1000:.1f}-{self.delay[1] * 1000:.1f} ms, lists of open "
+            f"orders set aside from {self.long_list} characters",
             *(f"fault {' '.join(f'{name}={value}' for name, value in row.items())}" for row in self.faults),
             *(f"incident {incident}" for incident in self.incidents),
         ]
@@ -140,6 +146,7 @@ def draw_world(seed: int, minutes: float) -> World:
         delay=random.choice(((0.0002, 0.001), (0.002, 0.02), (0.01, 0.12))),
         faults=tuple(_draw_faults(random, window, pairs)),
         incidents=tuple(sorted(_draw_incidents(random, window), key=lambda incident: incident.at)),
+        long_list=Random(f"{seed} lists").choice((LONG_LIST, 500, 0)),
     )
 
 
