@@ -610,10 +610,12 @@ class ValrExchange(ExchangePyBase):
 
     # --- Orders -------------------------------------------------------------------------------------------------------
     async def _symbol_of(self, trading_pair: str) -> str:
-        try:
-            symbol: str = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
-        except KeyError as error:
-            raise ValrNotSentError(f"VALR's symbol of {trading_pair} is not known") from error
+        symbol = self._symbols.get(trading_pair)
+        if symbol is None:
+            try:
+                symbol = await self.exchange_symbol_associated_to_pair(trading_pair=trading_pair)
+            except KeyError as error:
+                raise ValrNotSentError(f"VALR's symbol of {trading_pair} is not known") from error
         return symbol
 
     def _trade_update(self, order: InFlightOrder, trade: AccountTrade) -> TradeUpdate:

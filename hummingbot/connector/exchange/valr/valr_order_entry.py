@@ -243,13 +243,18 @@ class OrderEntry:
 
         Return None, and do nothing, where the socket cannot be used, or VALR's rate limit lets it wait.
         """
-        send = self._send
-        if send is None or self._is_held or self._is_doubted or not self._prefer_socket:
+        if self._is_held:
             return None
-        limit_id = CONSTANTS.SOCKET_PLACE_LIMIT_ID
-        if self._troubles.pause(limit_id) or not self._throttler.has_room(limit_id):
+        command, limit_id = CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.SOCKET_PLACE_LIMIT_ID
+        return self._write_at_once(command, client_order_id, payload, (client_order_id,), limit_id)
+
+    def _write_at_once(
+        self, command: str, client_msg_id: str, payload: dict[str, Any], ids: Iterable[str], limit_id: str
+    ) -> SentCommand | None:
+        send = self._usable_socket()
+        if send is None or self._troubles.pause(limit_id) or not self._throttler.has_room(limit_id):
             return None
-        sent = self._write(CONSTANTS.PLACE_LIMIT_ORDER, client_order_id, payload, send, (client_order_id,))
+        sent = self._write(command, client_msg_id, payload, send, ids)
         self._throttler.count(limit_id)
         return sent
 
@@ -264,7 +269,7 @@ class OrderEntry:
         """
         attempt = 1
         while True:
-            if self._is_held:
+            if self._is_held and sent is None:
                 raise ValrReadOnlyError("VALR is in read-only mode (maintenance)")
             try:
                 return await self._place_once(placement, sent)
@@ -315,23 +320,33 @@ class OrderEntry:
         return Accepted(order_id, proof=bool(order_id))
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
-    async def cancel(self, symbol: str, client_order_id: str, order_id: str, *, over_rest: bool) -> bool:
+    def write_cancel_now(self, symbol: str, client_order_id: str, order_id: str) -> SentCommand | None:
+        """Write a cancel to the account socket at once, for :meth:`cancel` to wait for its reply.
+
+        Return None, and do nothing, where the socket cannot be used, or VALR's rate limit lets it wait.
+        """
+        command, limit_id = CONSTANTS.CANCEL_LIMIT_ORDER, CONSTANTS.SOCKET_CANCEL_LIMIT_ID
+        payload, ids = _cancel_payload(symbol, client_order_id, order_id), (client_order_id, order_id)
+        return self._write_at_once(command, self._cancel_msg_id(client_order_id), payload, ids, limit_id)
+
+    async def cancel(
+        self, symbol: str, client_order_id: str, order_id: str, *, over_rest: bool, sent: SentCommand | None = None
+    ) -> bool:
         """Ask VALR to cancel; return whether the answer proves that it is cancelled (False: only taken).
 
+        :param sent: it was written already
         :raises ValrRefusedError: VALR did not cancel; see :func:`is_cancel_not_found`
         :raises ValrNotSentError: the request never left
         :raises ValrRateLimitedError: refused for its rate
         :raises ValrUnknownOutcomeError: it may have been executed
         """
-        target = {"orderId": order_id} if order_id else {"customerOrderId": client_order_id}
-        payload = {**target, "pair": symbol}
-        send = None if over_rest else await self._socket_within(CONSTANTS.SOCKET_CANCEL_LIMIT_ID)
-        if send is not None:
-            identifier = f"cancel{next(self._numbers)}{client_order_id}"
-            ids = {client_order_id, order_id} - {""}
-            async with self._throttler.execute_task(CONSTANTS.SOCKET_CANCEL_LIMIT_ID):
-                sent = self._write(CONSTANTS.CANCEL_LIMIT_ORDER, identifier, payload, send, ids)
-                reply = await self._limited_reply(CONSTANTS.SOCKET_CANCEL_LIMIT_ID, sent)
+        payload, limit_id = _cancel_payload(symbol, client_order_id, order_id), CONSTANTS.SOCKET_CANCEL_LIMIT_ID
+        if sent is None and not over_rest and (send := await self._socket_within(limit_id)) is not None:
+            msg_id, ids = self._cancel_msg_id(client_order_id), (client_order_id, order_id)
+            async with self._throttler.execute_task(limit_id):
+                sent = self._write(CONSTANTS.CANCEL_LIMIT_ORDER, msg_id, payload, send, ids)
+        if sent is not None:
+            reply = await self._limited_reply(limit_id, sent)
             if reply.requested is False:
                 raise ValrRefusedError(f"to cancel order {client_order_id}", ApiError(message="requested: false"))
             return False
@@ -344,6 +359,9 @@ class OrderEntry:
         )
         # A cancel that is done is answered with its order's id, one that is queued with nothing (valr-api.md 3.4).
         return bool(parse_answered_id(content))
+
+    def _cancel_msg_id(self, client_order_id: str) -> str:
+        return f"cancel{next(self._numbers)}{client_order_id}"
 
     def _usable_socket(self) -> SendFrame | None:
         return self._send if self._prefer_socket and not self._is_doubted else None
@@ -384,7 +402,7 @@ class OrderEntry:
     ) -> SentCommand:
         written = send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
         reply = asyncio.get_running_loop().create_future()
-        sent = SentCommand(command, client_msg_id, frozenset(ids), send, written, reply)
+        sent = SentCommand(command, client_msg_id, frozenset(ids) - {""}, send, written, reply)
         self._pending[client_msg_id] = sent
         return sent
 
@@ -418,6 +436,11 @@ class OrderEntry:
             # A refusal carries no order id (valr-api.md 4.4): one that does contradicts itself.
             raise ValrUnknownOutcomeError(f"{command}: {reply.error.describe()}")
         raise ValrRefusedError(command, reply.error)
+
+
+def _cancel_payload(symbol: str, client_order_id: str, order_id: str) -> dict[str, Any]:
+    target = {"orderId": order_id} if order_id else {"customerOrderId": client_order_id}
+    return {**target, "pair": symbol}
 
 
 def _is_duplicate(error: ApiError) -> bool:

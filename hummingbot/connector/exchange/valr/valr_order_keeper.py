@@ -426,12 +426,18 @@ class OrderKeeper:
         identifier, now = wish.client_order_id, time.monotonic
         # What an earlier run wrote down and VALR has not shown: nothing to be told of, or to be counted.
         is_unseen_stray = not wish.order_id and self._lifecycle.is_stray(identifier)
-        self._latency.cancelling(identifier, now())
+        began = now()
         try:
+            symbol = await self._symbol_of(wish.trading_pair)
+            sent = None
+            if not wish.over_rest:
+                sent = self._order_entry.write_cancel_now(symbol, identifier, wish.order_id)
+            self._latency.cancelling(identifier, began)
             if not is_unseen_stray:
                 self._metrics.cancel_sent(identifier, wish.trading_pair)
-            symbol = await self._symbol_of(wish.trading_pair)
-            done = await self._order_entry.cancel(symbol, identifier, wish.order_id, over_rest=wish.over_rest)
+            done = await self._order_entry.cancel(
+                symbol, identifier, wish.order_id, over_rest=wish.over_rest, sent=sent
+            )
         except ValrRefusedError as error:
             self._latency.cancel_replied(identifier, now())
             not_found = is_cancel_not_found(error)

@@ -212,6 +212,20 @@ async def test_an_order_written_at_once_counts_towards_the_rate_limit() -> None:
         assert [each["clientMsgId"] for each in socket.frames] == [first]
 
 
+async def test_a_cancel_written_at_once_counts_towards_the_rate_limit() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        orders = [buy(place), buy(place)]
+        throttler, limit_id = place.exchange._throttler, CONSTANTS.SOCKET_CANCEL_LIMIT_ID
+        (limit,) = (each for each in throttler.limits if each.limit_id == limit_id)
+        for _ in range(limit.limit - 1):
+            throttler.count(limit_id)
+        socket.frames.clear()
+        for order in orders:
+            place.exchange.cancel(PAIR, order)
+        assert [each["payload"] for each in socket.frames] == [{"customerOrderId": orders[0], "pair": "BTCZAR"}]
+
+
 async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> None:
     async with world() as place:
         socket = await open_socket(place)
