@@ -15,7 +15,7 @@ from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
 from hummingbot.core.data_type.common import OrderType
-from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, World, until, world
+from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, SYMBOL, World, until, world
 
 
 class Socket:
@@ -223,7 +223,7 @@ async def test_a_cancel_written_at_once_counts_towards_the_rate_limit() -> None:
         socket.frames.clear()
         for order in orders:
             place.exchange.cancel(PAIR, order)
-        assert [each["payload"] for each in socket.frames] == [{"customerOrderId": orders[0], "pair": "BTCZAR"}]
+        assert [each["payload"] for each in socket.frames] == [{"customerOrderId": orders[0], "pair": SYMBOL}]
 
 
 async def test_what_cannot_be_journalled_is_not_sent(full_disk: IO[bytes]) -> None:
