@@ -1049,7 +1049,6 @@ class ValrExchange(ExchangePyBase):
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: Mapping[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._symbols = {pair: symbol for symbol, pair in (trading_pair_and_symbol_map or {}).items()}
-        self._note_plain_rules()
 
     def _note_plain_rules(self) -> None:
         """Have at hand what an order is rounded and checked by: it takes a while to gather."""

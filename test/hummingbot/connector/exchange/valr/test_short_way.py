@@ -15,7 +15,7 @@ from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
 from hummingbot.core.data_type.common import OrderType
-from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, SYMBOL, World, until, world
+from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, PAIRS, SYMBOL, World, until, world
 
 
 class Socket:
@@ -102,6 +102,16 @@ async def test_prices_and_amounts_are_rounded_as_hummingbot_rounds_them(amount: 
         order, sent = place.exchange.in_flight_orders[order_id], socket.frames[0]["payload"]
         assert Decimal(sent["price"]) == order.price == place.exchange.quantize_order_price(PAIR, Decimal(price))
         assert Decimal(sent["quantity"]) == order.amount == place.exchange.quantize_order_amount(PAIR, Decimal(amount))
+
+
+async def test_new_rules_hold_from_the_next_order_on() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        buy(place, price="10005")
+        place.valr.answers[PAIRS] = [{**row, "tickSize": "10"} for row in place.valr.answers[PAIRS]]
+        await place.exchange._update_trading_rules()
+        buy(place, price="10005")
+        assert [each["payload"]["price"] for each in socket.frames] == ["10005", "10000"]
 
 
 @pytest.mark.parametrize(
