@@ -402,7 +402,7 @@ class OrderEntry:
     ) -> SentCommand:
         written = send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
         reply = asyncio.get_running_loop().create_future()
-        sent = SentCommand(command, client_msg_id, frozenset(ids) - {""}, send, written, reply)
+        sent = SentCommand(command, client_msg_id, frozenset(ids), send, written, reply)
         self._pending[client_msg_id] = sent
         return sent
 

@@ -12,6 +12,7 @@ import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
+from hummingbot.connector.exchange.valr.valr_order_entry import Placement
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
 from hummingbot.core.data_type.common import OrderType
@@ -102,6 +103,40 @@ async def test_prices_and_amounts_are_rounded_as_hummingbot_rounds_them(amount: 
         order, sent = place.exchange.in_flight_orders[order_id], socket.frames[0]["payload"]
         assert Decimal(sent["price"]) == order.price == place.exchange.quantize_order_price(PAIR, Decimal(price))
         assert Decimal(sent["quantity"]) == order.amount == place.exchange.quantize_order_amount(PAIR, Decimal(amount))
+
+
+async def test_a_price_below_the_smallest_step_is_not_sent_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        # With a book the base class takes its price for the worth of an order whose own was rounded to zero.
+        monkeypatch.setattr(place.exchange, "get_price", lambda *_: Decimal(10000))
+        order_id = buy(place, price="0.0000001")
+        await until(lambda: [event.order_id for event in place.told("failed")] == [order_id])
+        assert socket.frames == []
+
+
+async def test_in_read_only_mode_nothing_is_written() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        place.exchange._order_entry.hold()
+        order_id = buy(place)
+        await until(lambda: [event.order_id for event in place.told("failed")] == [order_id])
+        assert socket.frames == []
+        place.exchange._order_entry.resume()
+        buy(place)
+        assert len(socket.frames) == 1
+
+
+async def test_what_was_written_before_read_only_mode_is_waited_for() -> None:
+    async with world() as place:
+        socket, entry = await open_socket(place), place.exchange._order_entry
+        placement = Placement("c1", SYMBOL, True, Decimal(1), Decimal(10000))
+        sent = entry.write_now("c1", placement.payload())
+        entry.hold()
+        placing = asyncio.ensure_future(entry.place(placement, sent))
+        await asyncio.sleep(0)
+        socket.answer({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"orderId": ORDER_ID, "customerOrderId": "c1"}})
+        assert (await placing).order_id == ORDER_ID
 
 
 async def test_new_rules_hold_from_the_next_order_on() -> None:
