@@ -14,9 +14,20 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_order_entry import Placement
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
+from hummingbot.connector.exchange.valr.valr_order_outcomes import SendCancel
 from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
 from hummingbot.core.data_type.common import OrderType
-from test.hummingbot.connector.exchange.valr.rest_world import LIMIT, ORDER_ID, PAIR, PAIRS, SYMBOL, World, until, world
+from test.hummingbot.connector.exchange.valr.rest_world import (
+    CANCEL,
+    LIMIT,
+    ORDER_ID,
+    PAIR,
+    PAIRS,
+    SYMBOL,
+    World,
+    until,
+    world,
+)
 
 
 class Socket:
@@ -137,6 +148,16 @@ async def test_what_was_written_before_read_only_mode_is_waited_for() -> None:
         await asyncio.sleep(0)
         socket.answer({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"orderId": ORDER_ID, "customerOrderId": "c1"}})
         assert (await placing).order_id == ORDER_ID
+
+
+async def test_a_cancel_that_is_to_go_over_rest_is_not_written() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        place.valr.answers[CANCEL] = {"id": ORDER_ID}
+        wish = SendCancel(buy(place), ORDER_ID, PAIR, over_rest=True)
+        socket.frames.clear()
+        assert await place.exchange._keeper._send_cancel(wish)
+        assert socket.frames == []
 
 
 async def test_new_rules_hold_from_the_next_order_on() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr.valr_throttler import SAFETY_MARGIN, ValrThrottler
+from hummingbot.connector.exchange.valr.valr_throttler import SAFETY_MARGIN, ValrThrottler, Window
 from hummingbot.core.api_throttler.data_types import LinkedLimitWeightPair, RateLimit
 from test.simulation.virtual_time import VirtualLoop, virtual_time
 
@@ -157,3 +157,10 @@ def test_waiting_is_said_once_in_a_while(loop: VirtualLoop, caplog: pytest.LogCa
         loop.run_until_complete(asyncio.sleep(20))
         place.run(place.call("a"), place.call("a"))
     assert len(caplog.records) == 2
+
+
+def test_what_was_used_before_the_interval_takes_no_room() -> None:
+    window = Window(RateLimit("one", limit=1, time_interval=1.0))
+    window.use(1, 0.0)
+    assert not window.has_room(1, 0.5)
+    assert window.has_room(1, 2.0)
