@@ -9,11 +9,9 @@ from typing import Any
 
 from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import ValrAPIOrderBookDataSource
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange.valr.valr_market_session import MarketSession
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
 from hummingbot.core.data_type.order_book import OrderBook
-from hummingbot.core.web_assistant.connections.data_types import WSResponse
-from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
-from hummingbot.core.web_assistant.ws_post_processors import WSPostProcessorBase
 from valr_loopback.messages import encode
 from valr_loopback.server import LoopbackServer
 from valr_loopback.trade_socket import TradeSession
@@ -38,38 +36,31 @@ def quick_timing() -> MarketTiming:
     return MarketTiming(**{field.name: field.default / HASTE for field in fields(MarketTiming)})  # type: ignore[operator]
 
 
-class Marks(WSPostProcessorBase):
-    """Notes the marks among the frames that are read: PONGs with a number, which mean nothing to the connector."""
+class ReadingSource(ValrAPIOrderBookDataSource):
+    """The connector's data source, which notes the marks among its frames: PONGs with a number, which mean nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.frames = 0
-        self.seen: set[int] = set()
+        self.marks: set[int] = set()
 
-    async def post_process(self, response: WSResponse) -> WSResponse:
-        """Note a frame on its way to whoever reads it."""
+    def on_frame(self, session: MarketSession, frame: dict[str, Any]) -> None:
+        """Note a frame on its way to the books."""
         self.frames += 1
-        if isinstance(response.data, dict) and "mark" in response.data:
-            self.seen.add(response.data["mark"])
-        return response
+        if "mark" in frame:
+            self.marks.add(frame["mark"])
+        super().on_frame(session, frame)
 
 
 class ReadingExchange(ValrExchange):
     """The connector without keys or orders, in haste, its frames counted."""
 
-    def __init__(self, marks: Marks, **options: Any) -> None:
-        self._marks = marks
+    def __init__(self, **options: Any) -> None:
         super().__init__(trading_required=False, domain="valr_loopback", **options)
 
-    def _create_web_assistants_factory(self) -> WebAssistantsFactory:
-        factory = super()._create_web_assistants_factory()
-        factory._ws_post_processors.append(self._marks)
-        return factory
-
-    def _create_order_book_data_source(self) -> ValrAPIOrderBookDataSource:
+    def _create_order_book_data_source(self) -> ReadingSource:
         api, feed = self._web_assistants_factory, self._options.book_feed
-        self.books = ValrAPIOrderBookDataSource(
-            self._trading_pairs, self, api, self._endpoints, self._auth, feed, quick_timing()
-        )
+        self.books = ReadingSource(self._trading_pairs, self, api, self._endpoints, self._auth, feed, quick_timing())
         return self.books
 
 
@@ -82,12 +73,11 @@ class Reader:
 
     def __init__(self, server: LoopbackServer, feed: str) -> None:
         self._server = server
-        self._marks = Marks()
         self._last_mark = 0
         tradable = [pair for pair in server.exchange.engine.pairs.values() if pair.tradable]
         self.names = {pair.symbol: f"{pair.base}-{pair.quote}" for pair in tradable}
         self._exchange = ReadingExchange(
-            self._marks, valr_url=server.url, trading_pairs=list(self.names.values()), valr_book_feed=feed
+            valr_url=server.url, trading_pairs=list(self.names.values()), valr_book_feed=feed
         )
         self._tracker = self._exchange.order_book_tracker
 
@@ -104,7 +94,7 @@ class Reader:
     @property
     def frames(self) -> int:
         """How many frames the connector has read."""
-        return self._marks.frames
+        return self._exchange.books.frames
 
     def is_live(self, symbol: str) -> bool:
         """Tell whether the connector says that the pair's book is proven."""
@@ -131,8 +121,9 @@ class Reader:
         """
         marks = {self._mark(session): session for session in self._server.trades.sessions}
         await _until(lambda: self._has_read(marks) and self._has_applied())
-        complete = bool(marks) and self._marks.seen >= marks.keys()
-        self._marks.seen.clear()
+        seen = self._exchange.books.marks
+        complete = bool(marks) and seen >= marks.keys()
+        seen.clear()
         return complete
 
     def _mark(self, session: TradeSession) -> int:
@@ -143,7 +134,9 @@ class Reader:
     def _has_read(self, marks: dict[int, TradeSession]) -> bool:
         # A socket that has ended or fallen silent brings nothing any more.
         return all(
-            mark in self._marks.seen or session.connection.muted or session not in self._server.trades.sessions
+            mark in self._exchange.books.marks
+            or session.connection.muted
+            or session not in self._server.trades.sessions
             for mark, session in marks.items()
         )
 

@@ -1,16 +1,18 @@
 """Market data from VALR's trade socket for Hummingbot's order book tracker (valr-api.md 5).
 
-Every frame is verified by ``valr_order_book`` when it is read. Snapshots and diffs then go through one queue, in wire
-order, under update ids that grow across reconnects and feeds; when the event loop has fallen behind, what waits of a
-pair collapses to its newest state (``valr_market_outbox``). While a pair has no proven book the tracker keeps the
-last proven one: for ``MarketTiming.stale_book_limit`` seconds after its socket fell silent, since nothing may have
-changed, but only for ``MarketTiming.doubt_limit`` when a frame did not fit or a trade did not show in it, since the
-exchange's book has changed then. After that it gets an empty book, from which Hummingbot makes no prices, until there
-is proof again.
+Every frame is verified by ``valr_order_book`` when it is read. Snapshots and diffs then go to the tracker's books the
+same way, in wire order, under update ids that grow across reconnects and feeds; when the event loop has fallen behind,
+what waits of a pair collapses to its newest state (``valr_market_outbox``). While a pair has no proven book the
+tracker keeps the last proven one: for ``MarketTiming.stale_book_limit`` seconds after its socket fell silent, since
+nothing may have changed, but only for ``MarketTiming.doubt_limit`` when a frame did not fit or a trade did not show in
+it, since the exchange's book has changed then. After that it gets an empty book, from which Hummingbot makes no prices,
+until there is proof again.
 """
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from math import inf
 from typing import Any, Protocol
@@ -31,7 +33,7 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
     FullBook,
     QueuePosition,
 )
-from hummingbot.connector.exchange.valr.valr_order_book_tracker import ReadyMessage, SequencedOrderBook
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import ReadyMessage, SequencedOrderBook, TakeChange
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
@@ -81,7 +83,8 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger
         )
         self._books = MarketBooks(self, self._connections, self._feed, self._timing, self._metrics, self.logger)
-        self._outbox = Outbox(self._hand_on, self._is_taken)
+        self._outbox = Outbox(self._hand_on)
+        self._take: TakeChange | None = None
         self._pairs: dict[str, TrackedPair] = {}
         self._joining: set[str] = set()
         self._update_id = 0
@@ -159,6 +162,15 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         their diffs pass.
         """
         await self._pass_on(self._diff_messages_queue_key, output)
+
+    @contextmanager
+    def feeding(self, take: TakeChange) -> Iterator[None]:
+        """Hand what is proven to ``take`` at once, in place of the queue: no task has to wake up for it."""
+        self._take = take
+        try:
+            yield
+        finally:
+            self._take = None
 
     async def listen_for_trades(self, ev_loop: asyncio.AbstractEventLoop, output: asyncio.Queue[Any]) -> None:
         """Let the reader write straight into the tracker's queue."""
@@ -403,10 +415,12 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._outbox.put(pair, change)
 
     def _hand_on(self, pair: TrackedPair, change: BookChange) -> None:
-        self._message_queue[self._diff_messages_queue_key].put_nowait(self._message(pair, change))
-
-    def _is_taken(self) -> bool:
-        return self._message_queue[self._diff_messages_queue_key].empty()
+        queue = self._message_queue[self._diff_messages_queue_key]
+        # What waits in the queue is not overtaken.
+        if self._take is not None and queue.empty():
+            self._take(pair.trading_pair, change, pair.update_id)
+        else:
+            queue.put_nowait(self._message(pair, change))
 
     def _message(self, pair: TrackedPair, change: BookChange) -> OrderBookMessage:
         """Return ``change`` as Hummingbot's message, stamped on receipt: the wire's time can be 10 s old."""

@@ -8,7 +8,7 @@ from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Level
 
 
 class Outbox:
-    """Hands on the changes of books; a pair whose last change was not taken yet waits until the loop's round ends.
+    """Hands on the changes of books; a pair that has had its turn waits until the loop's round ends.
 
     While the loop keeps up, each change is handed on the moment it is proven. When the loop has fallen behind, one
     round brings many frames of a pair: every one of them has been proven, but what follows the first waits until the
@@ -16,12 +16,10 @@ class Outbox:
     more than two a round are handed on.
 
     :param hand_on: takes a change, the newest of its pair
-    :param is_taken: tells whether all that was handed on has been taken to the books
     """
 
-    def __init__(self, hand_on: Callable[[TrackedPair, BookChange], None], is_taken: Callable[[], bool]) -> None:
+    def __init__(self, hand_on: Callable[[TrackedPair, BookChange], None]) -> None:
         self._hand_on = hand_on
-        self._is_taken = is_taken
         self._handed_on: set[TrackedPair] = set()
         self._waiting: dict[TrackedPair, _Newest] = {}
 
@@ -32,25 +30,22 @@ class Outbox:
 
     def put(self, pair: TrackedPair, change: BookChange) -> None:
         """Hand on a change, or let it wait."""
-        newest = self._waiting.get(pair)
-        if newest is not None:
-            newest.take(change)
-            return
-        if self._is_taken():
-            self._handed_on.clear()
         if pair not in self._handed_on:
+            if not self._handed_on:
+                asyncio.get_running_loop().call_soon(self._end_round)
             self._handed_on.add(pair)
             self._hand_on(pair, change)
-            return
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._end_round)
-        self._waiting[pair] = _Newest(change)
+        elif (newest := self._waiting.get(pair)) is not None:
+            newest.take(change)
+        else:
+            self._waiting[pair] = _Newest(change)
 
     def forget(self, pair: TrackedPair) -> None:
         """Hand on nothing of a pair any more."""
         self._waiting.pop(pair, None)
 
     def _end_round(self) -> None:
+        self._handed_on.clear()
         waiting, self._waiting = self._waiting, {}
         for pair, newest in waiting.items():
             self._hand_on(pair, newest.change())

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
@@ -79,10 +80,18 @@ class SequencedOrderBook(OrderBook):
 
     def restore_from_snapshot_and_diffs(self, snapshot: OrderBookMessage, diffs: list[OrderBookMessage]) -> None:
         """Take a snapshot unless the book is as new already; ``diffs`` newer than it follow."""
-        if snapshot.update_id > max(self.snapshot_uid, self.last_diff_uid):
-            self.apply_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
-            for diff in diffs:
-                self.apply_diffs(diff.bids, diff.asks, diff.update_id)
+        self.restore_from_snapshot(snapshot.bids, snapshot.asks, snapshot.update_id)
+        for diff in diffs:
+            self.apply_diffs(diff.bids, diff.asks, diff.update_id)
+
+    def restore_from_snapshot(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
+        """Take a snapshot unless the book is as new already."""
+        if update_id > max(self.snapshot_uid, self.last_diff_uid):
+            self.apply_snapshot(bids, asks, update_id)
+
+
+TakeChange = Callable[[str, BookChange, int], None]
+"""Takes a trading pair, what changed in its book, and the update's id."""
 
 
 class PromptOrderBookTracker(OrderBookTracker):
@@ -90,8 +99,10 @@ class PromptOrderBookTracker(OrderBookTracker):
 
     The base class asks for one book after another with a second's pause, to spare exchanges whose snapshots are REST
     calls: 205 pairs would be ready after three and a half minutes. Here all snapshots come by themselves. It also
-    passes every message through one more queue and task for each pair, which nothing here needs: what comes before a
-    book exists is in the snapshot that the book begins with.
+    passes every message through two queues and tasks, which nothing here needs: what comes before a book exists is in
+    the snapshot that the book begins with, and what comes later is applied the moment it is proven.
+
+    Its data source has a context manager ``feeding(TakeChange)``, within which it needs no queue.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -110,26 +121,29 @@ class PromptOrderBookTracker(OrderBookTracker):
         self._order_books[trading_pair] = await self._initial_order_book_for_trading_pair(trading_pair)
 
     async def _order_book_diff_router(self) -> None:
-        """Apply snapshots and diffs to the books as they come."""
-        while True:
-            message = await self._order_book_diff_stream.get()
-            book = self._order_books.get(message.trading_pair)
-            if book is None:
-                continue
-            try:
-                self._apply(book, message)
-            except Exception:  # noqa: BLE001  the task's outermost loop
-                self.logger().exception(f"{message.trading_pair}: a message of the order book could not be applied.")
+        """Let the data source feed the books, and take what comes into the queue."""
+        with self._data_source.feeding(self._take):
+            while True:
+                message = await self._order_book_diff_stream.get()
+                is_snapshot, content = message.type is OrderBookMessageType.SNAPSHOT, message.content
+                change = BookChange(is_snapshot, dict(content["bids"]), dict(content["asks"]))
+                self._take(message.trading_pair, change, message.update_id)
 
-    def _apply(self, book: OrderBook, message: OrderBookMessage) -> None:
-        if message.type is OrderBookMessageType.SNAPSHOT:
-            book.restore_from_snapshot_and_diffs(message, [])
-        else:
-            content, update_id = message.content, message.update_id
-            bids, asks = self._bids.lend(content["bids"], update_id), self._asks.lend(content["asks"], update_id)
-            book.apply_diffs(bids, asks, update_id)
+    def _take(self, trading_pair: str, change: BookChange, update_id: int) -> None:
+        book = self._order_books.get(trading_pair)
+        if book is None:
+            return
+        try:
+            bids, asks = change.bids.items(), change.asks.items()
+            if change.is_snapshot:
+                book.restore_from_snapshot(_rows(bids, update_id), _rows(asks, update_id), update_id)
+            else:
+                book.apply_diffs(self._bids.lend(bids, update_id), self._asks.lend(asks, update_id), update_id)
+        except Exception:  # noqa: BLE001  the outermost step: the changes of the other books must be taken
+            self.logger().exception(f"{trading_pair}: a message of the order book could not be applied.")
+            return
         # As the base class counts: whatever came by this stream.
-        pair_metrics = self._metrics.get_or_create_pair_metrics(message.trading_pair)
+        pair_metrics = self._metrics.get_or_create_pair_metrics(trading_pair)
         pair_metrics.diffs_processed += 1
         pair_metrics.last_diff_timestamp = time.perf_counter()
         self._metrics.total_diffs_processed += 1

@@ -7,7 +7,6 @@ is left to do. ``BOOK_EXAMPLES`` and ``BOOK_SEED`` are those of ``test_book_prop
 import asyncio
 import selectors
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import V
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
-from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest, WSResponse
+from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 
 from .book_faults import Fault, FaultKind, altered_content
 from .book_sessions import (
@@ -101,9 +100,10 @@ class Exchange:
 
 
 class Wire:
-    """One connection, in the place of Hummingbot's socket assistant."""
+    """One connection, in the place of Hummingbot's socket assistant and the connection in it."""
 
     def __init__(self, exchange: Exchange) -> None:
+        self._connection = self
         self._exchange = exchange
         self._frames: asyncio.Queue[Json | None] = asyncio.Queue()
         self._tapes: dict[tuple[str, str], Tape] = {}
@@ -121,9 +121,12 @@ class Wire:
             self._exchange.wires.remove(self)
         self._frames.put_nowait(None)
 
-    async def iter_messages(self) -> AsyncIterator[WSResponse]:
-        while (frame := await self._frames.get()) is not None:
-            yield WSResponse(frame)
+    async def receive_message(self) -> Json | None:
+        return await self._frames.get()
+
+    @staticmethod
+    def decode(message: Json) -> Json:
+        return message
 
     async def send(self, request: WSJSONRequest) -> None:
         frame = request.payload

@@ -24,7 +24,6 @@ from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_a
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
-from hummingbot.core.web_assistant.connections.data_types import WSResponse
 
 from .trade_socket_server import TradeSocketServer, until
 
@@ -95,6 +94,12 @@ class World:
 
     async def started(self) -> None:
         await until(lambda: self.tracker.ready, 10)
+
+    async def leave_the_queue_alone(self) -> None:
+        """Let nobody take what is meant for the books."""
+        router = self.tracker._order_book_diff_router_task
+        router.cancel()
+        await asyncio.wait({router})
 
     async def equals(self, *trading_pairs: str) -> None:
         await until(lambda: all(self.equal(pair) for pair in trading_pairs))
@@ -170,6 +175,26 @@ async def test_messages_before_the_tracker_listens_are_not_lost() -> None:
         for task in (stream, listener):
             task.cancel()
         await asyncio.wait({stream, listener})
+
+
+async def test_what_waits_in_the_queue_is_not_overtaken_by_what_is_fed_without_it() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        await place.leave_the_queue_alone()
+        queue, fed = place.tracker._order_book_diff_stream, list[int]()
+        await place.server.change("BTCZAR", [("990", "3")])
+        await until(lambda: queue.qsize() == 1)
+        with place.source.feeding(lambda trading_pair, change, update_id: fed.append(update_id)):
+            await place.server.change("BTCZAR", [("990", "4")])
+            await until(lambda: queue.qsize() == 2)
+            waited = [queue.get_nowait().update_id for _ in range(2)]
+            await place.server.change("BTCZAR", [("990", "5")])
+            await until(lambda: fed)
+        await place.server.change("BTCZAR", [("990", "6")])
+        await until(lambda: queue.qsize() == 1)
+        ids = [*waited, *fed, queue.get_nowait().update_id]
+        assert ids == sorted(set(ids))
+        assert len(ids) == 4
 
 
 async def test_gap_costs_its_own_pair_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -794,8 +819,11 @@ def test_book_takes_newer_messages_only() -> None:
 class EndedAssistant:
     """A connection that ends without a word, as Hummingbot's does on some closing frames."""
 
-    async def iter_messages(self) -> AsyncIterator[Any]:
-        yield WSResponse(None)
+    def __init__(self) -> None:
+        self._connection = self
+
+    async def receive_message(self) -> Any:
+        return None
 
     async def disconnect(self) -> None:
         await asyncio.get_running_loop().create_future()

@@ -556,10 +556,10 @@ class MuteAssistant:
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure
+        self._connection = self
 
-    async def iter_messages(self) -> AsyncIterator[Any]:
+    async def receive_message(self) -> Any:
         await asyncio.get_running_loop().create_future()
-        yield None
 
     async def send(self, request: WSRequest) -> None:
         if self.failure:
@@ -610,6 +610,7 @@ async def test_ids_and_timestamps_grow_through_every_trouble(monkeypatch: pytest
     timing = replace(QUICK, feed_retry=60.0)
     async with world("BTC-ZAR", "ETH-ZAR", timing=timing) as place:
         await place.started()
+        await place.leave_the_queue_alone()
         queue = Heard()
         listener = asyncio.create_task(place.source.listen_for_order_book_diffs(asyncio.get_running_loop(), queue))
         await asyncio.sleep(0)

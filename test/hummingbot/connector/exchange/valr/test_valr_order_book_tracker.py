@@ -1,14 +1,18 @@
 """Messages that are ready for the book have the rows Hummingbot would make of them, and come to it by a short way."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import (
     LentRows,
     PromptOrderBookTracker,
     ReadyMessage,
     SequencedOrderBook,
+    TakeChange,
 )
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
@@ -48,6 +52,15 @@ class Source(OrderBookTrackerDataSource):
         super().__init__(["BTC-ZAR"])
         self.order_book_create_function = SequencedOrderBook
         self.is_there = asyncio.Event()
+        self.take: TakeChange | None = None
+
+    @contextmanager
+    def feeding(self, take: TakeChange) -> Iterator[None]:
+        self.take = take
+        try:
+            yield
+        finally:
+            self.take = None
 
     async def get_last_traded_prices(self, trading_pairs: list[str], domain: str | None = None) -> dict[str, float]:
         return dict.fromkeys(trading_pairs, 1.0)
@@ -100,3 +113,24 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
     assert "BTC-ZAR: a message of the order book could not be applied" in caplog.text
     assert tracker.metrics.per_pair_metrics["BTC-ZAR"].diffs_processed == tracker.metrics.total_diffs_processed == 4
     tracker.stop()
+
+
+async def test_what_the_source_feeds_is_in_the_book_at_once_until_the_tracker_stops() -> None:
+    source = Source()
+    tracker = PromptOrderBookTracker(source, ["BTC-ZAR"])
+    source.is_there.set()
+    for _ in range(2):
+        tracker.start()
+        await tracker.wait_ready()
+        await asyncio.sleep(0)
+        book = tracker.order_books["BTC-ZAR"]
+        assert source.take is not None
+        source.take("BTC-ZAR", BookChange(False, {101.0: 2.0}, {102.0: 3.0}), 6)
+        assert [(row.price, row.amount) for row in book.bid_entries()] == [(101.0, 2.0), (100.0, 1.0)]
+        assert [(row.price, row.amount) for row in book.ask_entries()] == [(102.0, 3.0)]
+        source.take("ETH-ZAR", BookChange(False, {1.0: 1.0}, {}), 7)
+        source.take("BTC-ZAR", BookChange(True, {99.0: 1.0}, {}), 8)
+        assert [row.price for row in book.bid_entries()] == [99.0]
+        assert not list(book.ask_entries())
+        tracker.stop()
+        await until(lambda: source.take is None)
