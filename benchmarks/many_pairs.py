@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,15 +48,20 @@ class Watch:
     def __init__(self, connector: ValrExchange) -> None:
         self._source = connector._order_book_source
         self._books = connector.order_book_tracker.order_books
-        self._applied: list[tuple[int, float]] = []
+        # Numbers only: what the product's garbage collector would have to look through is not ours to leave about.
+        self._applied, self._applied_at = array("q"), array("d")
         self._source.order_book_create_function = self._new_book
 
     def _new_book(self) -> Watched:
-        return WatchedOrderBook(lambda update_id: self._applied.append((update_id, time.monotonic())))
+        return WatchedOrderBook(self._note)
+
+    def _note(self, update_id: int) -> None:
+        self._applied.append(update_id)
+        self._applied_at.append(time.monotonic())
 
     def begin(self) -> int:
         """Forget what was noted; return the last update id."""
-        self._applied.clear()
+        del self._applied[:], self._applied_at[:]
         return int(self._source._update_id)
 
     def is_done(self, last: int) -> bool:
@@ -71,7 +77,7 @@ class Watch:
         for number, symbol in enumerate(sent.symbols):
             waiting[symbol].append(number)
         ages = []
-        for update_id, applied_at in self._applied:
+        for update_id, applied_at in zip(self._applied, self._applied_at, strict=True):
             newest = update_id - before - 1
             frames = waiting[sent.symbols[newest]]
             while frames and frames[0] <= newest:

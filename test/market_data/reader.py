@@ -115,12 +115,12 @@ class Reader:
         return bids, asks
 
     async def settle(self) -> bool:
-        """Return when everything that was sent is in Hummingbot's books; false if a socket ended over it.
+        """Return when everything that was sent was read, and is in Hummingbot's books; false if a socket ended over it.
 
         :raises NeverHappenedError: the connector does not read
         """
         marks = {self._mark(session): session for session in self._server.trades.sessions}
-        await _until(lambda: self._has_read(marks) and self._has_applied())
+        await _until(lambda: self._has_read(marks))
         seen = self._exchange.books.marks
         complete = bool(marks) and seen >= marks.keys()
         seen.clear()
@@ -139,10 +139,6 @@ class Reader:
             or session not in self._server.trades.sessions
             for mark, session in marks.items()
         )
-
-    def _has_applied(self) -> bool:
-        # Changes that came in the same round of the event loop wait for its end.
-        return bool(self._tracker._order_book_diff_stream.empty()) and self._exchange.books.is_handed_on
 
 
 async def _until(condition: Any) -> None:

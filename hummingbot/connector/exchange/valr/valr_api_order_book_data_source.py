@@ -125,11 +125,6 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         line = self._active_line(pair) if pair else None
         return line.book.queue_position(exchange_order_id) if line and isinstance(line.book, FullBook) else None
 
-    @property
-    def is_handed_on(self) -> bool:
-        """Whether the tracker has been given all that was proven: nothing waits for the event loop's round to end."""
-        return self._outbox.is_empty
-
     # --- What the tracker asks ----------------------------------------------------------------------------------------
     def expect_change(self, trading_pair: str, is_buy: bool, price: Decimal, since: float) -> None:
         """Doubt a pair's book unless it has moved, or soon moves: an order of ours has come to rest on it.
@@ -282,6 +277,10 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._metrics.counters.market_frames += 1
         self._books.on_frame(session, frame)
 
+    def on_pause(self) -> None:
+        """Hand on what has waited for the end of the round."""
+        self._outbox.end_round()
+
     def on_serve(self, session: MarketSession) -> None:
         """Show the books of a connection that has taken over."""
         for line in session.lines.values():
@@ -289,9 +288,11 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
                 self.publish(line, line.book.snapshot())
             else:
                 line.pair.ready.clear()
+        self._outbox.end_round()
 
     def on_lost(self) -> None:
         """Prove nothing until the next connection serves."""
+        self._outbox.end_round()
         for pair in self._pairs.values():
             pair.ready.clear()
 
@@ -344,6 +345,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             try:
                 self._books.supervise()
                 self._take_stale_books_out_of_use()
+                self._outbox.end_round()
                 await self._adopt_pairs()
             except Exception:  # noqa: BLE001  the task's outermost loop
                 self.logger().exception("The supervision of market data met an unexpected error.")

@@ -33,6 +33,9 @@ class MarketReader(Protocol):
         :raises ConnectionError: the connection is of no use any more
         """
 
+    def on_pause(self) -> None:
+        """Take note that all that has come on a connection was read."""
+
     def on_serve(self, session: MarketSession) -> None:
         """Go on with a connection that has taken over from another."""
 
@@ -129,7 +132,9 @@ class MarketConnections:
     async def _open(self) -> MarketSession:
         session = MarketSession(signed=self._auth.has_keys and self._before_keys.is_over(self._now))
         assistant = await self._connected_assistant(session.signed)
-        session.socket = MarketSocket(assistant, self._timing, partial(self._reader.on_frame, session))
+        session.socket = MarketSocket(
+            assistant, self._timing, partial(self._reader.on_frame, session), self._reader.on_pause
+        )
         self.sessions.append(session)
         self._reader.on_open(session)
         self._logger().info(f"Market data socket connected ({'signed' if session.signed else 'anonymous'}).")

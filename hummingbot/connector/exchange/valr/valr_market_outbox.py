@@ -1,6 +1,5 @@
 """Back-pressure of market data: what the event loop falls behind with collapses to the newest state of each book."""
 
-import asyncio
 from collections.abc import Callable
 
 from hummingbot.connector.exchange.valr.valr_market_session import TrackedPair
@@ -8,12 +7,12 @@ from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Level
 
 
 class Outbox:
-    """Hands on the changes of books; a pair that has had its turn waits until the loop's round ends.
+    """Hands on the changes of books; a pair that has had its turn waits until the round ends.
 
-    While the loop keeps up, each change is handed on the moment it is proven. When the loop has fallen behind, one
-    round brings many frames of a pair: every one of them has been proven, but what follows the first waits until the
-    end of the round and is then handed on as one. Whatever comes in, no more than one change a pair waits here, and no
-    more than two a round are handed on.
+    A round is what one turn of the event loop brings. While the loop keeps up, that is a frame, and each change is
+    handed on the moment it is proven. When the loop has fallen behind, one round brings many frames of a pair: every
+    one of them has been proven, but what follows the first waits until the end of the round and is then handed on as
+    one. Whatever comes in, no more than one change a pair waits here, and no more than two a round are handed on.
 
     :param hand_on: takes a change, the newest of its pair
     """
@@ -23,16 +22,9 @@ class Outbox:
         self._handed_on: set[TrackedPair] = set()
         self._waiting: dict[TrackedPair, _Newest] = {}
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits."""
-        return not self._waiting
-
     def put(self, pair: TrackedPair, change: BookChange) -> None:
         """Hand on a change, or let it wait."""
         if pair not in self._handed_on:
-            if not self._handed_on:
-                asyncio.get_running_loop().call_soon(self._end_round)
             self._handed_on.add(pair)
             self._hand_on(pair, change)
         elif (newest := self._waiting.get(pair)) is not None:
@@ -40,15 +32,17 @@ class Outbox:
         else:
             self._waiting[pair] = _Newest(change)
 
+    def end_round(self) -> None:
+        """Hand on what waits; every pair has its turn again."""
+        self._handed_on.clear()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            for pair, newest in waiting.items():
+                self._hand_on(pair, newest.change())
+
     def forget(self, pair: TrackedPair) -> None:
         """Hand on nothing of a pair any more."""
         self._waiting.pop(pair, None)
-
-    def _end_round(self) -> None:
-        self._handed_on.clear()
-        waiting, self._waiting = self._waiting, {}
-        for pair, newest in waiting.items():
-            self._hand_on(pair, newest.change())
 
 
 class _Newest:

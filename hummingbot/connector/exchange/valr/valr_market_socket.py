@@ -8,7 +8,7 @@ from typing import Any
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
-from hummingbot.connector.exchange.valr.valr_web_utils import ValrWSConnection
+from hummingbot.connector.exchange.valr.valr_web_utils import Begun, ValrWSConnection
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
@@ -72,14 +72,20 @@ class MarketSocket:
 
     :param assistant: connected already
     :param on_frame: called with every decoded JSON object, in wire order
+    :param on_pause: called when all that has come was read, before the next is waited for
     """
 
     def __init__(
-        self, assistant: WSAssistant, timing: MarketTiming, on_frame: Callable[[dict[str, Any]], None]
+        self,
+        assistant: WSAssistant,
+        timing: MarketTiming,
+        on_frame: Callable[[dict[str, Any]], None],
+        on_pause: Callable[[], None] | None = None,
     ) -> None:
         self._assistant = assistant
         self._timing = timing
         self._on_frame = on_frame
+        self._on_pause = on_pause
         self._loop = asyncio.get_running_loop()
         self.opened_at = self._loop.time()
         self.last_frame_at = self.opened_at
@@ -138,13 +144,18 @@ class MarketSocket:
     async def _read(self) -> None:
         # The way through the assistant is longer, and does nothing: its factory knows no processors.
         connection: ValrWSConnection = self._assistant._connection
-        while (message := await connection.receive_message()) is not None:
+        while True:
+            receipt = Begun(connection.receive_message())
+            if receipt.waits and self._on_pause is not None:
+                self._on_pause()
+            message = await receipt
+            if message is None:
+                raise ConnectionError("the socket was closed")
             self.last_frame_at = self._loop.time()
             frame = connection.decode(message)
             # A closing socket says None, a frame that is not JSON its text.
             if type(frame) is dict:
                 self._on_frame(frame)
-        raise ConnectionError("the socket was closed")
 
     async def _keep_subscribed(self) -> None:
         while True:

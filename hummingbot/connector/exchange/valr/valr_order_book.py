@@ -647,7 +647,9 @@ def _are_plain(quantities: Iterable[str]) -> bool:
 
 
 def _amount(text: str) -> float:
-    if not _is_quantity(text):
+    # Nearly all are recognised without the expression, in half the time.
+    is_short = len(text) <= _WHOLE_DIGITS and text.isascii() and text.replace(".", "", 1).isdigit() and text[0] != "."
+    if not is_short and not _is_quantity(text):
         raise ValueError(f"quantity {text:.40}")
     return float(text)
 

@@ -141,39 +141,47 @@ def frame_encoder() -> Callable[[Any], str]:
     return lambda frame: str(orjson.dumps(frame), "utf-8")
 
 
-class Written:
-    """A write that was begun, and nearly always done, at once; to be awaited for the rest, as room in a full buffer.
+class Begun[Result]:
+    """Work that was begun at once, and often done; to be awaited for its rest, and its result.
 
     A task of its own for each write would be a tenth of an order's way to the socket. As a task does, this keeps what
-    the write raises for who awaits it: some of the frame may have left, so its order has to be on record before.
+    the work raises for who awaits it: some of a frame may have left, so its order has to be on record before.
+
+    ``waits`` says that something has to be waited for.
     """
 
-    def __init__(self, work: Coroutine[Any, None, None]) -> None:
-        self._rest: Coroutine[Any, None, None] | None = None
+    def __init__(self, work: Coroutine[Any, None, Result]) -> None:
+        self._work = work
+        self._waits_for: Any = None
         self._error: Exception | None = None
+        self.waits = True
         try:
             self._waits_for = work.send(None)
-            self._rest = work
-        except StopIteration:
-            pass
+        except StopIteration as done:
+            self.waits, self._result = False, done.value
         except Exception as error:  # noqa: BLE001 - raised to who awaits
-            self._error = error
+            self.waits, self._error = False, error
 
-    def __await__(self) -> Generator[Any, None, None]:
+    def __await__(self) -> Generator[Any, None, Result]:
         if self._error is not None:
             raise self._error
-        while self._rest is not None:
-            yield self._waits_for
+        while self.waits:
             try:
-                self._waits_for = self._rest.send(None)
-            except StopIteration:
-                self._rest = None
+                try:
+                    yield self._waits_for
+                except BaseException as error:  # noqa: BLE001 - it ends the work, which may tidy up first
+                    self._waits_for = self._work.throw(error)
+                else:
+                    self._waits_for = self._work.send(None)
+            except StopIteration as done:
+                self.waits, self._result = False, done.value
+        return self._result
 
 
-def frame_writer(connection: WSConnection) -> Callable[[Any], Written]:
+def frame_writer(connection: WSConnection) -> Callable[[Any], Begun[None]]:
     """Return what writes a frame at once; Hummingbot's assistant copies what it sends, in depth, each time."""
     encode, send_text = frame_encoder(), connection._connection.send_str
-    return lambda frame: Written(send_text(encode(frame)))
+    return lambda frame: Begun(send_text(encode(frame)))
 
 
 class ValrWSConnection(WSConnection):

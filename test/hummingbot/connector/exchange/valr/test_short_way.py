@@ -15,7 +15,7 @@ from hummingbot.connector.exchange.valr import valr_order_entry
 from hummingbot.connector.exchange.valr.valr_order_entry import Placement
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import SendCancel
-from hummingbot.connector.exchange.valr.valr_web_utils import Written, frame_encoder
+from hummingbot.connector.exchange.valr.valr_web_utils import Begun, frame_encoder
 from hummingbot.core.data_type.common import OrderType
 from test.hummingbot.connector.exchange.valr.rest_world import (
     CANCEL,
@@ -346,7 +346,7 @@ async def test_an_order_whose_write_fails_in_an_unexpected_way_is_on_record_and_
         async def write() -> None:
             raise KeyError("a bug, after some of it has left")
 
-        place.exchange._order_entry.socket_opened(lambda frame: Written(write()))
+        place.exchange._order_entry.socket_opened(lambda frame: Begun(write()))
         order_id = buy(place)
         assert socket.frames == []
         assert list(place.exchange.in_flight_orders) == [order_id]

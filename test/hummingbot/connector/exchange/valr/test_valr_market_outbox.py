@@ -1,7 +1,5 @@
 """Market data collapses to its newest state when the event loop falls behind; nothing that was proven is lost in it."""
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,11 +34,7 @@ class Heard:
         return changes
 
 
-async def end_of_round() -> None:
-    await asyncio.sleep(0)
-
-
-async def test_a_change_is_handed_on_at_once_and_what_follows_in_a_round_as_one() -> None:
+def test_a_change_is_handed_on_at_once_and_what_follows_in_a_round_as_one() -> None:
     heard, pair, other = Heard(), new_pair("BTC-ZAR"), new_pair("ETH-ZAR")
     first = diff({1.0: 5.0}, {})
     for _ in range(2):
@@ -50,30 +44,28 @@ async def test_a_change_is_handed_on_at_once_and_what_follows_in_a_round_as_one(
         heard.outbox.put(pair, diff({1.0: 6.0, 2.0: 1.0}, {3.0: 1.0}))
         heard.outbox.put(pair, diff({1.0: 0.0}, {4.0: 1.0}))
         assert not heard.changes
-        assert not heard.outbox.is_empty
-        await end_of_round()
-        assert heard.outbox.is_empty
+        heard.outbox.end_round()
         assert heard.take() == [("BTC-ZAR", diff({1.0: 0.0, 2.0: 1.0}, {3.0: 1.0, 4.0: 1.0}))]
-        await end_of_round()
+        heard.outbox.end_round()
         assert not heard.changes
 
 
-async def test_a_snapshot_takes_the_place_of_what_waits_and_takes_in_what_follows() -> None:
+def test_a_snapshot_takes_the_place_of_what_waits_and_takes_in_what_follows() -> None:
     heard, pair = Heard(), new_pair("BTC-ZAR")
     for change in (diff({}, {}), diff({9.0: 9.0}, {}), SNAPSHOT, diff({2.0: 0.0, 1.5: 1.0}, {2.5: 1.0})):
         heard.outbox.put(pair, change)
-    await end_of_round()
+    heard.outbox.end_round()
     whole = BookChange(True, {1.5: 1.0, 1.0: 1.0}, {2.5: 1.0, 3.0: 1.0, 4.0: 1.0})
     assert heard.take() == [("BTC-ZAR", diff({}, {})), ("BTC-ZAR", whole)]
 
 
-async def test_nothing_of_a_forgotten_pair_is_handed_on() -> None:
+def test_nothing_of_a_forgotten_pair_is_handed_on() -> None:
     heard, pair = Heard(), new_pair("BTC-ZAR")
     heard.outbox.forget(pair)
     heard.outbox.put(pair, diff({}, {}))
     heard.outbox.put(pair, SNAPSHOT)
     heard.outbox.forget(pair)
-    await end_of_round()
+    heard.outbox.end_round()
     assert heard.take() == [("BTC-ZAR", diff({}, {}))]
 
 
@@ -101,18 +93,15 @@ def as_book(changes: list[BookChange]) -> tuple[dict[float, float], dict[float, 
 
 @given(rounds)
 def test_collapsed_or_not_the_book_is_the_same(rounds: list[list[BookChange]]) -> None:
-    async def run() -> None:
-        heard, pair, put = Heard(), new_pair("BTC-ZAR"), list[BookChange]()
-        for changes in rounds:
-            before = len(heard.changes)
-            for change in changes:
-                put.append(change)
-                heard.outbox.put(pair, change)
-            await end_of_round()
-            assert len(heard.changes) - before <= 2
-            assert as_book([change for _, change in heard.changes]) == as_book(put)
-
-    asyncio.run(run())
+    heard, pair, put = Heard(), new_pair("BTC-ZAR"), list[BookChange]()
+    for changes in rounds:
+        before = len(heard.changes)
+        for change in changes:
+            put.append(change)
+            heard.outbox.put(pair, change)
+        heard.outbox.end_round()
+        assert len(heard.changes) - before <= 2
+        assert as_book([change for _, change in heard.changes]) == as_book(put)
 
 
 @pytest.mark.parametrize("feed", ["l1", "full", "aggregated"])

@@ -658,17 +658,18 @@ def test_levels_that_are_one_float_stay_two() -> None:
 
 
 @pytest.mark.parametrize(
-    "quantity", ["1e5", "+1", " 1", "1_0", "nan", "inf", "-1", ".5", "\u0661", "1,5", "1" * 31, ""]
+    "quantity",
+    ["1e5", "+1", " 1", "1_0", "nan", "inf", "-1", ".5", ".", "1.5.", "\u0661", "\u00b2", "1,5", "1" * 31, ""],
 )
-@pytest.mark.parametrize("place", [0, 3, 7])
-def test_a_quantity_that_is_not_plain_is_found_among_many(quantity: str, place: int) -> None:
+@pytest.mark.parametrize(("place", "count"), [(0, 1), (1, 2), (0, 8), (3, 8), (7, 8)])
+def test_a_quantity_that_is_not_plain_is_found_alone_and_among_many(quantity: str, place: int, count: int) -> None:
     book, rows = L1Book(), [[str(price), "1"] for price in range(1, 9)]
     book.apply(
         {"type": "OB_L1_SNAPSHOT", "d": {"b": rows, "a": [], "sq": 1, "cs": documented_checksum(rows[::-1], [])}}
     )
     rows[place] = [rows[place][0], quantity]
     with pytest.raises(UnreadableFrameError):
-        book.apply({"type": "OB_L1_DIFF", "d": {"b": rows, "a": [], "sq": 2, "cs": 0}})
+        book.apply({"type": "OB_L1_DIFF", "d": {"b": rows[:count], "a": [], "sq": 2, "cs": 0}})
     assert not book.verified
 
 

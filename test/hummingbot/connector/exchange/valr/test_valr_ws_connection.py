@@ -12,8 +12,8 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from hummingbot.connector.exchange.valr.valr_web_utils import (
+    Begun,
     ValrWSConnection,
-    Written,
     build_api_factory,
     frame_decoder,
 )
@@ -137,39 +137,41 @@ async def test_a_socket_that_was_never_opened_leaves_no_session() -> None:
         assert session_of(assistant).closed
 
 
-# --- Writing ----------------------------------------------------------------------------------------------------------
-async def test_what_can_be_written_at_once_is_on_return() -> None:
+# --- Work that is begun at once ---------------------------------------------------------------------------------------
+async def test_what_can_be_done_at_once_is_on_return() -> None:
     steps: list[str] = []
 
-    async def work() -> None:
+    async def work() -> str:
         steps.append("written")
+        return "result"
 
-    written = Written(work())
-    assert steps == ["written"]
-    await written
+    begun = Begun(work())
+    assert (steps, begun.waits) == (["written"], False)
+    assert await begun == "result"
 
 
 async def test_the_rest_is_waited_for() -> None:
     room, more = (asyncio.get_running_loop().create_future() for _ in range(2))
     steps: list[str] = []
 
-    async def work() -> None:
+    async def work() -> str:
         steps.append("begun")
         await room
         steps.append("half")
         await more
         steps.append("done")
+        return "result"
 
-    written = Written(work())
-    assert steps == ["begun"]
-    waiting = asyncio.ensure_future(written)
+    begun = Begun(work())
+    assert (steps, begun.waits) == (["begun"], True)
+    waiting = asyncio.ensure_future(begun)
     await asyncio.sleep(0)
     room.set_result(None)
     await asyncio.sleep(0.001)
     assert (steps, waiting.done()) == (["begun", "half"], False)
     more.set_result(None)
-    await waiting
-    assert steps == ["begun", "half", "done"]
+    assert await waiting == "result"
+    assert (steps, begun.waits) == (["begun", "half", "done"], False)
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError("closing"), RuntimeError("not connected"), KeyError("a bug")])
@@ -182,10 +184,10 @@ async def test_what_went_wrong_is_raised_where_it_is_waited_for(error: Exception
             await room
         raise error
 
-    written = Written(work())
+    begun = Begun(work())
     asyncio.get_running_loop().call_soon(room.set_exception if late else lambda _: None, error)
     with pytest.raises(type(error), match=str(error)):
-        await written
+        await begun
 
 
 async def test_who_waits_for_room_can_give_up() -> None:
@@ -195,5 +197,46 @@ async def test_who_waits_for_room_can_give_up() -> None:
         await room
 
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(Written(work()), 0.001)
+        await asyncio.wait_for(Begun(work()), 0.001)
     assert room.cancelled()
+
+
+async def test_work_that_is_given_up_tidies_up_before_it_ends() -> None:
+    forever, swept = (asyncio.get_running_loop().create_future() for _ in range(2))
+    steps: list[str] = []
+
+    async def work() -> str:
+        try:
+            await forever
+        except asyncio.CancelledError:
+            steps.append("given up")
+            await swept
+            steps.append("tidy")
+            raise
+        return "never"
+
+    waiting = asyncio.ensure_future(Begun(work()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert (steps, waiting.done()) == (["given up"], False)
+    swept.set_result(None)
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+    assert steps == ["given up", "tidy"]
+
+
+async def test_work_may_go_on_when_it_should_be_given_up() -> None:
+    forever = asyncio.get_running_loop().create_future()
+
+    async def work() -> str:
+        try:
+            await forever
+        except asyncio.CancelledError:
+            return "result"
+        return "never"
+
+    waiting = asyncio.ensure_future(Begun(work()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    assert await waiting == "result"
