@@ -18,7 +18,7 @@ from hummingbot.connector.exchange.valr.valr_api_order_book_data_source import V
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
-from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
+from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookFeed
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
 from hummingbot.core.data_type.common import TradeType
@@ -564,8 +564,30 @@ async def test_socket_that_was_silent_for_a_while_brings_the_book_back(awakened_
         else:
             await place.server.change("BTCZAR", [("990", "3")])
         await place.equals("BTC-ZAR")
+        place.server.answers_pings = False
+        await until(lambda: place.empty)
         assert len(place.server.history) == 1
         assert place.server.snapshots_sent["BTCZAR"] == 1
+
+
+@pytest.mark.parametrize("end", ["pause", "lost", "serve"])
+async def test_what_waits_for_the_end_of_a_round_is_shown_at_any_end(end: str) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        source, pair, active = place.source, place.source._pairs["BTC-ZAR"], place.source._active
+        assert active is not None
+        source.on_pause()
+        for amount in (3.0, 4.0, 5.0):
+            source._put(pair, BookChange(False, {990.0: amount}, {}))
+        shown = lambda: dict(place.book("BTC-ZAR")[0])[990.0]  # noqa: E731
+        assert shown() == 3.0
+        if end == "serve":
+            # The book itself is older than what waits; so the last to be shown is not that.
+            source.on_serve(active)
+            assert place.equal("BTC-ZAR")
+        else:
+            {"pause": source.on_pause, "lost": source.on_lost}[end]()
+            assert shown() == 5.0
 
 
 async def test_lost_subscriptions_mean_a_new_connection(caplog: pytest.LogCaptureFixture) -> None:
