@@ -169,6 +169,7 @@ class ValrExchange(ExchangePyBase):
         self._started: set[asyncio.Task[Any]] = set()
         self._symbols: dict[str, str] = {}
         self._plain_rules: dict[str, PlainRules] = {}
+        self._fee_classes: dict[bool, type[TradeFeeBase]] = {}
         self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
         self._is_dead_man_set = False
@@ -621,9 +622,6 @@ class ValrExchange(ExchangePyBase):
     def _trade_update(self, order: InFlightOrder, trade: AccountTrade) -> TradeUpdate:
         # The wire says what was paid and in which coin; a reward is a negative fee (valr-api.md 7).
         flat_fees = [TokenAmount(token=trade.fee_currency, amount=trade.fee)] if trade.fee else []
-        fee = TradeFeeBase.new_spot_fee(
-            fee_schema=self.trade_fee_schema(), trade_type=order.trade_type, flat_fees=flat_fees
-        )
         return TradeUpdate(
             trade_id=trade.trade_id,
             client_order_id=order.client_order_id,
@@ -633,8 +631,17 @@ class ValrExchange(ExchangePyBase):
             fill_price=trade.price,
             fill_base_amount=trade.quantity,
             fill_quote_amount=trade.quantity * trade.price,
-            fee=fee,
+            fee=self._fee_class(order.trade_type is TradeType.BUY)(flat_fees=flat_fees),
         )
+
+    def _fee_class(self, is_buy: bool) -> type[TradeFeeBase]:
+        """Return how Hummingbot counts a fee of this side; to ask for it each time would cost as much as the rest."""
+        fee_class = self._fee_classes.get(is_buy)
+        if fee_class is None:
+            side = TradeType.BUY if is_buy else TradeType.SELL
+            fee_class = type(TradeFeeBase.new_spot_fee(fee_schema=self.trade_fee_schema(), trade_type=side))
+            self._fee_classes[is_buy] = fee_class
+        return fee_class
 
     def _event_time(self) -> float:
         now = self.current_timestamp

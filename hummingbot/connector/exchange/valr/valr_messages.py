@@ -666,16 +666,23 @@ def _are_plain(texts: Iterable[str], numbers: Iterable[str]) -> bool:
     return digits.replace(".", "").replace("-", "").isdigit() and (digits + "".join(texts)).isascii()
 
 
-@functools.lru_cache(maxsize=4)
-def _milliseconds_at(minute: str) -> int:
-    return round(datetime.fromisoformat(f"{minute}00Z").timestamp()) * 1000
+class _Minutes(dict[str, int]):
+    """The milliseconds at which a minute begins, by its text such as ``2025-10-28T10:04:``; the latest only."""
+
+    def __missing__(self, minute: str) -> int:
+        self.clear()
+        began = self[minute] = round(datetime.fromisoformat(f"{minute}00Z").timestamp()) * 1000
+        return began
+
+
+_MINUTES = _Minutes()
 
 
 def _plain_time(text: str) -> float:
     # Most events are stamped as 2025-10-28T10:04:40.566Z, in the same minute as the one before.
     digits = text[17:19] + text[20:23]
     if len(text) == 24 and text[19] + text[23] == ".Z" and digits.isdigit() and digits < "6":
-        return (_milliseconds_at(text[:17]) + int(digits)) / 1000
+        return (_MINUTES[text[:17]] + int(digits)) / 1000
     return float(parse_time(text))
 
 
