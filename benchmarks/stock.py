@@ -20,8 +20,32 @@ from hummingbot.core.data_type.order_book_tracker import OrderBookTracker
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
 from hummingbot.core.data_type.user_stream_tracker_data_source import UserStreamTrackerDataSource
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, WSResponse
+from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
+
+
+class StockWSConnection(WSConnection):
+    """Hummingbot's socket connection; our reader of market data asks it under these names."""
+
+    receive_message = WSConnection.receive
+
+    @staticmethod
+    def decode(message: WSResponse) -> Any:
+        """Return what Hummingbot has decoded."""
+        return message.data
+
+
+class StockConnections(ConnectionsFactory):
+    """One for the whole process: here each stock connector stands for a process of its own."""
+
+    def __new__(cls) -> "StockConnections":
+        """Return one of its own for each connector, where the base class is a singleton."""
+        return object.__new__(cls)
+
+    async def get_ws_connection(self) -> WSConnection:
+        """Return a connection on the one session."""
+        return StockWSConnection(aiohttp_client_session=await self._get_shared_client())
 
 
 class StockOrderBookDataSource(ValrAPIOrderBookDataSource):
@@ -56,8 +80,7 @@ class StockExchange(ValrExchange):
         assert isinstance(stock_throttler, AsyncThrottler)
         self._throttler = stock_throttler
         self._order_entry._throttler = stock_throttler
-        # One for the whole process: here each stock connector stands for a process of its own.
-        connections = object.__new__(ConnectionsFactory)
+        connections = StockConnections()
         factory = WebAssistantsFactory(throttler=stock_throttler, auth=self._auth, connections_factory=connections)
         self._rest._factory = factory
         return factory

@@ -9,7 +9,7 @@ from hummingbot.connector.exchange.valr.valr_order_book import BookChange, Level
 class Outbox:
     """Hands on the changes of books; a pair that has had its turn waits until the round ends.
 
-    A round is what one turn of the event loop brings. While the loop keeps up, that is a frame, and each change is
+    A round is what the reader finds before it has to wait. While the loop keeps up, that is a frame, and each change is
     handed on the moment it is proven. When the loop has fallen behind, one round brings many frames of a pair: every
     one of them has been proven, but what follows the first waits until the end of the round and is then handed on as
     one. Whatever comes in, no more than one change a pair waits here, and no more than two a round are handed on.
