@@ -109,7 +109,7 @@ MUTANTS: dict[str, Mutant] = {
             "cancel_acknowledged", "return self._publish(record)", "return self.cancel_done(client_order_id, now)"
         ),
         needs=_CANCELS,
-        caught_by=10,
+        caught_by=36,
     ),
     "absence from a list ends an order": Mutant(
         _lifecycle(
@@ -274,7 +274,7 @@ MUTANTS: dict[str, Mutant] = {
             "if False:",
         ),
         needs=("trade_socket_silent", "silence"),
-        caught_by=6,
+        caught_by=31,
     ),
 }
 
