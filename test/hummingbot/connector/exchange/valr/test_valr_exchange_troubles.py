@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -209,6 +210,7 @@ async def test_more_trades_than_pages_are_turned_for_are_said(
 async def test_latencies_are_said_when_the_connector_stops(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with world() as place:
+        began = time.monotonic()
         identifier = await place.placed()
         cancelled = state("Cancelled", client_order_id=identifier)
         place.valr.answers |= {"/v2/orders/order": {"id": ORDER_ID}, status_path(): cancelled}
@@ -218,6 +220,8 @@ async def test_latencies_are_said_when_the_connector_stops(caplog: pytest.LogCap
         assert {name: summary.count for name, summary in taken.items()} == dict.fromkeys(
             ("place reply", "place open", "cancel reply", "cancel end"), 1
         )
+        longest = time.monotonic() - began
+        assert all(0 < summary.maximum <= longest for summary in taken.values())
     assert len(texts(caplog, "Latency in ms (p50 / p99 / max, count): place reply ")) == 1
 
 
