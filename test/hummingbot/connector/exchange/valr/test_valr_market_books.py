@@ -584,6 +584,41 @@ async def test_connection_that_takes_nothing_is_lost(failure: Exception | None, 
     await socket.close()
 
 
+class FramesAtHand(MuteAssistant):
+    """A connection that brings what it is given, at once if it is there already."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def receive_message(self) -> Any:
+        return await self.frames.get()
+
+    @staticmethod
+    def decode(message: Any) -> Any:
+        return message
+
+
+async def test_the_reader_says_when_it_has_read_what_was_at_hand() -> None:
+    heard: list[str] = []
+    connection = FramesAtHand()
+    for kind in ("a", "b", "c"):
+        connection.frames.put_nowait({"type": kind})
+    socket = MarketSocket(connection, QUICK, lambda frame: heard.append(frame["type"]), lambda: heard.append("pause"))
+    await until(lambda: heard == ["a", "b", "c", "pause"])
+    connection.frames.put_nowait({"type": "d"})
+    await until(lambda: heard == ["a", "b", "c", "pause", "d", "pause"])
+    await socket.close()
+
+
+async def test_a_change_of_a_book_waits_for_no_tick() -> None:
+    async with world("BTC-ZAR", timing=replace(QUICK, tick=20.0)) as place:
+        await place.started()
+        for amount in ("3", "4", "5"):
+            await place.server.change("BTCZAR", [("990", amount)])
+            await until(lambda: place.equal("BTC-ZAR"))
+
+
 async def test_a_failure_nobody_asked_for_is_no_news_after_the_close() -> None:
     socket = MarketSocket(MuteAssistant(RuntimeError("lost")), replace(QUICK, ping_interval=0.01), lambda frame: None)
     socket.subscribe({L1: ["BTCZAR"]})
