@@ -125,9 +125,12 @@ class PromptOrderBookTracker(OrderBookTracker):
         with self._data_source.feeding(self._take):
             while True:
                 message = await self._order_book_diff_stream.get()
-                is_snapshot, content = message.type is OrderBookMessageType.SNAPSHOT, message.content
-                change = BookChange(is_snapshot, dict(content["bids"]), dict(content["asks"]))
-                self._take(message.trading_pair, change, message.update_id)
+                try:
+                    is_snapshot, content = message.type is OrderBookMessageType.SNAPSHOT, message.content
+                    change = BookChange(is_snapshot, dict(content["bids"]), dict(content["asks"]))
+                    self._take(message.trading_pair, change, message.update_id)
+                except Exception:  # noqa: BLE001  the task's outermost loop
+                    self.logger().exception("A message of the order books could not be read.")
 
     def _take(self, trading_pair: str, change: BookChange, update_id: int) -> None:
         book = self._order_books.get(trading_pair)

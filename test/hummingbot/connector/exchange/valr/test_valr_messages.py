@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import (
+    _MINUTES,
     AccountTrade,
     ApiError,
     Authenticated,
@@ -788,6 +789,8 @@ def test_plain_times_are_those_of_the_calendar(milliseconds: int) -> None:
     message = parse_account_frame({"type": "NEW_ACCOUNT_TRADE", "data": PLAIN_TRADE | {"tradedAt": text}})
     assert isinstance(message, AccountTrade)
     assert message.traded_at == datetime.fromisoformat(text).timestamp()
+    # The latest minute is all that is remembered.
+    assert list(_MINUTES) == [text[:17]]
 
 
 @pytest.mark.parametrize("digits", ["1-2", "--1", "-", ".", ".5", "5.", "1.2.3", "", "-0", "007", "\u0661"])

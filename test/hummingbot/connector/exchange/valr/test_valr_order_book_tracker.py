@@ -101,6 +101,7 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
         message(diff, 5, [(102.0, 1.0)]),
         message(diff, 6, [(103.0, 1.0)]),
         message(diff, 7, [("no price", 1.0)]),  # type: ignore[list-item]
+        OrderBookMessage(diff, {"trading_pair": "BTC-ZAR", "update_id": 8}, 1.0),
         message(diff, 8, [(104.0, 1.0)], pair="ETH-ZAR"),
         message(diff, 9, [(99.0, 2.0)]),
     ):
@@ -111,6 +112,7 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
     await until(lambda: book.snapshot_uid == 10)
     assert [row.price for row in book.bid_entries()] == [98.0]
     assert "BTC-ZAR: a message of the order book could not be applied" in caplog.text
+    assert "A message of the order books could not be read" in caplog.text
     assert tracker.metrics.per_pair_metrics["BTC-ZAR"].diffs_processed == tracker.metrics.total_diffs_processed == 4
     tracker.stop()
 
