@@ -10,7 +10,14 @@ import pytest
 
 from hummingbot.connector.exchange.valr import valr_access, valr_order_keeper
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrKeyRefusedError, ValrRefusedError
-from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.trade_fee import (
+    AddedToCostTradeFee,
+    DeductedFromReturnsTradeFee,
+    TokenAmount,
+    TradeFeeBase,
+    TradeFeeSchema,
+)
 from test.hummingbot.connector.exchange.valr.rest_world import (
     BALANCES,
     LIMIT,
@@ -191,6 +198,24 @@ async def test_the_age_of_an_event_is_recorded() -> None:
 
 
 # --- Trades -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("first", [TradeType.BUY, TradeType.SELL])
+async def test_a_fee_counts_as_hummingbot_is_told_to_count_those_of_its_side(first: TradeType) -> None:
+    async with world() as place:
+        schema = TradeFeeSchema(buy_percent_fee_deducted_from_returns=False)
+        place.exchange._trade_fee_schema = schema
+        for side in (first, TradeType.SELL if first is TradeType.BUY else TradeType.BUY):
+            order = place.track(side.name, f"id-{side.name}", trade_type=side)
+            fields = {"orderId": f"id-{side.name}", "side": side.name.lower(), "fee": "0.01", "feeCurrency": "ZAR"}
+            await place.hears({"type": "NEW_ACCOUNT_TRADE", "data": trade(f"t-{side.name}", "0.5", **fields)})
+            fee = place.told("filled")[-1].trade_fee
+            assert type(fee) is type(TradeFeeBase.new_spot_fee(fee_schema=schema, trade_type=order.trade_type))
+            assert fee.flat_fees == [TokenAmount(token="ZAR", amount=Decimal("0.01"))]
+        assert {type(told.trade_fee) for told in place.told("filled")} == {
+            AddedToCostTradeFee,
+            DeductedFromReturnsTradeFee,
+        }
+
+
 async def test_more_trades_than_pages_are_turned_for_are_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
