@@ -8,6 +8,7 @@ from typing import Any
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
+from hummingbot.connector.exchange.valr.valr_reading_pace import ReadingPace
 from hummingbot.connector.exchange.valr.valr_web_utils import Begun, ValrWSConnection
 from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
@@ -144,11 +145,17 @@ class MarketSocket:
     async def _read(self) -> None:
         # The way through the assistant is longer, and does nothing: its factory knows no processors.
         connection: ValrWSConnection = self._assistant._connection
+        pace, frames = ReadingPace(self._loop.time()), 0
         while True:
             receipt = Begun(connection.receive_message())
-            if receipt.waits and self._on_pause is not None:
-                self._on_pause()
+            if receipt.waits:
+                if self._on_pause is not None:
+                    self._on_pause()
+                if gathering := pace.after(frames, self._loop.time()):
+                    connection.let_gather(gathering)
+                frames = 0
             message = await receipt
+            frames += 1
             if message is None:
                 raise ConnectionError("the socket was closed")
             self.last_frame_at = self._loop.time()

@@ -234,6 +234,13 @@ class ValrWSConnection(WSConnection):
                 return message
         return None
 
+    def let_gather(self, seconds: float) -> None:
+        """Take nothing from the network for so long; what came meanwhile is then received together."""
+        if self._connected and (connection := self._connection._response.connection) is not None:
+            connection.protocol.pause_reading()
+            # It does nothing when the connection is gone by then.
+            asyncio.get_running_loop().call_later(seconds, connection.protocol.resume_reading)
+
     @classmethod
     def decode(cls, message: aiohttp.WSMessage) -> Any:
         """Return what a message says; text that is not JSON remains text, as in the base class."""

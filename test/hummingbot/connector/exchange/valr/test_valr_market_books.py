@@ -590,6 +590,7 @@ class FramesAtHand(MuteAssistant):
     def __init__(self) -> None:
         super().__init__()
         self.frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.gathered: list[float] = []
 
     async def receive_message(self) -> Any:
         return await self.frames.get()
@@ -597,6 +598,9 @@ class FramesAtHand(MuteAssistant):
     @staticmethod
     def decode(message: Any) -> Any:
         return message
+
+    def let_gather(self, seconds: float) -> None:
+        self.gathered.append(seconds)
 
 
 async def test_the_reader_says_when_it_has_read_what_was_at_hand() -> None:
@@ -608,6 +612,31 @@ async def test_the_reader_says_when_it_has_read_what_was_at_hand() -> None:
     await until(lambda: heard == ["a", "b", "c", "pause"])
     connection.frames.put_nowait({"type": "d"})
     await until(lambda: heard == ["a", "b", "c", "pause", "d", "pause"])
+    await socket.close()
+
+
+async def test_the_reader_lets_frames_gather_while_they_are_many() -> None:
+    read: list[str] = []
+    connection = FramesAtHand()
+    socket = MarketSocket(connection, QUICK, lambda frame: read.append(frame["type"]))
+
+    async def bring(count: int) -> None:
+        before = len(read)
+        for _ in range(count):
+            connection.frames.put_nowait({"type": "PONG"})
+        await until(lambda: len(read) == before + count)
+
+    await bring(1)
+    assert not connection.gathered
+    while not connection.gathered:
+        await bring(10)
+    assert set(connection.gathered) == {0.001}
+    assert len(read) > 100
+    await asyncio.sleep(0.2)
+    connection.gathered.clear()
+    await bring(1)
+    await asyncio.sleep(0)
+    assert not connection.gathered
     await socket.close()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -92,6 +93,41 @@ def test_decoder_without_orjson_is_the_standard_librarys(monkeypatch: pytest.Mon
     assert frame_decoder()('{"a":[1,"2"]}') == {"a": [1, "2"]}
     monkeypatch.setitem(sys.modules, "orjson", None)
     assert frame_decoder() is json.loads
+
+
+async def test_frames_gather_and_are_then_received_together() -> None:
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.receive()
+        for number in range(3):
+            await socket.send_json(number)
+            await asyncio.sleep(0.01)
+        await socket.receive()
+
+    async with served(script) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
+        await assistant.send(WSJSONRequest({"type": "PING"}))
+        connection = assistant._connection
+        began = time.monotonic()
+        connection.let_gather(0.5)
+        assert await received(assistant) == 0
+        assert time.monotonic() - began >= 0.49
+        rest = [Begun(connection.receive_message()) for _ in range(2)]
+        assert [receipt.waits for receipt in rest] == [False, False]
+        assert [connection.decode(await receipt) for receipt in rest] == [1, 2]
+        await assistant.disconnect()
+
+
+async def test_a_socket_may_end_while_frames_gather() -> None:
+    errors: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+    async with served(until_closed) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
+        connection = assistant._connection
+        connection.let_gather(0.01)
+        await assistant.disconnect()
+        connection.let_gather(0.01)
+        await asyncio.sleep(0.05)
+    assert not errors
 
 
 # --- Sessions ---------------------------------------------------------------------------------------------------------
