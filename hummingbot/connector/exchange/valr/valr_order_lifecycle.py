@@ -11,7 +11,7 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 * fills come from trades, each once .............. ``_apply_trade``
 * the end is not told before its fills ........... ``_conclude``
 * an event before the reply that names its order . ``_claim``, ``_link``
-* a cancel is seen to until the order has ended .. ``_settle_cancel``, ``_cancel_again``, ``cancel_failed``
+* a cancel is seen to until the order has ended .. ``_settle_cancel``, ``_cancel_again``, ``_cancel_overdue``
 * a placement in doubt is looked up, never resent  ``placement_doubtful``, ``not_found``
 * strays are cancelled ........................... ``suspect``, ``_resurrect``, ``_cancel_stray``
 * foreign orders are untouched ................... ``_find``, ``_claim``
@@ -54,6 +54,8 @@ CANCEL_DEADLINE = 1.0
 CANCEL_DEADLINE_MAX = 15.0
 RESEND_CANCEL_AFTER = 0.5
 RESEND_CANCEL_AFTER_MAX = 5.0
+# Lookups may bring no answer while VALR would take a cancel well: it waits for them only so long.
+ANSWER_PATIENCE = 1.0
 # A list of open orders, or the last fill, may run ahead of the event that ends the order.
 HINT_DELAY = 0.25
 # Lists come several times a second: absence from one is worth a lookup only so often.
@@ -199,7 +201,7 @@ class OrderLifecycle:
 
     def _wish_cancel(self, record: OrderRecord, cancel: WantedCancel) -> SendCancel:
         cancel.sending = True
-        cancel.due = None
+        cancel.due = cancel.resend_at = None
         cancel.attempts += 1
         return SendCancel(record.client_order_id, record.order_id, record.trading_pair, cancel.attempts % 2 == 0)
 
@@ -382,6 +384,8 @@ class OrderLifecycle:
         cancel.sending = False
         cancel.acknowledged = cancel.acknowledged or acknowledged
         cancel.deadline = now + back_off(max(cancel.attempts, 1), patience, CANCEL_DEADLINE_MAX)
+        if cancel.wanted:
+            cancel.resend_at = cancel.deadline + ANSWER_PATIENCE
         record.check_by(cancel.deadline)
 
     # --- Evidence from the stream and from lookups --------------------------------------------------------------------
@@ -437,6 +441,7 @@ class OrderLifecycle:
         record.misses += 1
         record.check_by(now + _back_off(record.misses))
         if record.proven_open or record.ending is not None:
+            self._cancel_overdue(record, now)
             return self._notice_not_found(record, now)
         if record.settled_at is None:
             return []
@@ -459,6 +464,12 @@ class OrderLifecycle:
             pause = back_off(record.cancel.attempts - 1, RESEND_CANCEL_AFTER, RESEND_CANCEL_AFTER_MAX)
             record.cancel_by(record.cancel, now + pause)
 
+    def _cancel_overdue(self, record: OrderRecord, now: float) -> None:
+        # The lookup did not tell whether the cancel has worked: the order may be as live as before.
+        cancel = record.cancel
+        if cancel is not None and cancel.wanted and cancel.is_overdue(now) and record.ending is None:
+            self._cancel_again(record, now)
+
     def _notice_not_found(self, record: OrderRecord, now: float) -> list[Outcome]:
         last = record.not_found_notice_at
         if record.misses < MISSES_NEEDED or (last is not None and now - last < NOT_FOUND_NOTICE_INTERVAL):
@@ -479,6 +490,7 @@ class OrderLifecycle:
             record.checking = False
             record.failed_checks += 1
             record.check_by(now + _back_off(record.failed_checks))
+            self._cancel_overdue(record, now)
         return []
 
     def open_orders(self, message: OpenOrders, now: float, heard_at: float | None = None) -> list[Outcome]:
@@ -647,10 +659,7 @@ class OrderLifecycle:
     def _on_unknown_word(self, record: OrderRecord, report: OrderReport, now: float, looked_up: bool) -> list[Outcome]:
         if looked_up:
             record.failed_checks += 1
-            cancel = record.cancel
-            if cancel is not None and cancel.is_overdue(now) and record.ending is None:
-                # It may be as live as before, and a cancel too many harms nobody.
-                self._cancel_again(record, now)
+            self._cancel_overdue(record, now)
         record.check_by(now + _back_off(record.failed_checks))
         if report.status in self._unknown_words:
             return []

@@ -25,6 +25,8 @@ class WantedCancel:
     acknowledged: bool = False
     # From here on a lookup that shows the order live means that the cancel did not work.
     deadline: float = 0.0
+    # It is sent again then whatever lookups say, or do not say: a cancel too many harms nobody.
+    resend_at: float | None = None
 
     def is_overdue(self, now: float) -> bool:
         """Whether it was sent and proof of it should have come by now."""
@@ -108,13 +110,16 @@ class OrderRecord:
 
     @property
     def cancel_due(self) -> float | None:
-        """When its cancel is to be sent; None if none is wanted, or it has been sent."""
-        return None if self.cancel is None or self.cancel.sending else self.cancel.due
+        """When its cancel is to be sent, or sent again; None if none is wanted, or it is being sent, or has worked."""
+        cancel = self.cancel
+        if cancel is None or cancel.sending:
+            return None
+        return cancel.resend_at if cancel.due is None and self.ending is None else cancel.due
 
     @property
     def is_idle(self) -> bool:
         """Whether it has nothing to ask or to send, now or later."""
-        return self.check_due is None and self.proof_due is None and (self.cancel is None or self.cancel.due is None)
+        return self.check_due is None and self.proof_due is None and self.cancel_due is None
 
     def drop_checks(self) -> None:
         """Ask for no lookup any more."""

@@ -840,6 +840,61 @@ def test_an_unproven_cancel_is_looked_up_and_sent_again_over_the_other_channel_w
     assert desk.stages == [Stage.CANCEL_PENDING]
 
 
+@pytest.mark.parametrize("trouble", ["no answer", "not known", "an unknown word", "the lookup hangs"])
+def test_a_cancel_is_sent_again_in_time_whatever_lookups_do_not_say(trouble: str) -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Placed"))
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    sent: list[tuple[float, bool]] = []
+    while desk.now < 200.0:
+        wishes = desk.after(0.1)
+        for _ in lookups(wishes):
+            if trouble == "no answer":
+                desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
+            elif trouble == "not known":
+                desk.take(desk.lifecycle.not_found(CID, desk.now))
+            elif trouble == "an unknown word":
+                desk.looked_up(report("Pending"))
+        for wish in cancels(wishes):
+            sent.append((desk.now - 100, wish.over_rest))
+            desk.take(desk.lifecycle.cancel_doubtful(CID, desk.now))
+    assert sent[0][0] <= rules.CANCEL_DEADLINE + rules.ANSWER_PATIENCE + 0.2
+    assert [over_rest for _, over_rest in sent[:4]] == [True, False, True, False]
+    assert sent[1][0] - sent[0][0] <= 2.0
+    # Growing pauses: no flood either.
+    assert 5 <= len(sent) <= 30
+    assert desk.ends == []
+
+
+def test_a_cancel_that_has_worked_is_not_sent_again() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    desk.event(report("Cancelled", originalQuantity=None))
+    for _ in range(100):
+        wishes = desk.after(0.5)
+        assert cancels(wishes) == []
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
+
+
+def test_a_cancel_for_certainty_waits_for_what_lookups_say() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    sent = 0
+    for _ in range(600):
+        wishes = desk.after(0.1)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now) if sent < 1 else [])
+        for _ in cancels(wishes):
+            sent += 1
+            desk.take(desk.lifecycle.cancel_doubtful(CID, desk.now))
+    assert sent == 1
+
+
 def test_a_lookup_right_after_the_acknowledgement_is_too_early_to_judge_it() -> None:
     desk = Desk()
     desk.open()
@@ -1104,7 +1159,7 @@ def test_a_cancel_for_certainty_that_somebody_asks_for_meanwhile_is_kept() -> No
     assert desk.lifecycle.request_cancel(CID, desk.now) is None
     desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
     desk.event(report("Placed"))
-    for _ in lookups(desk.after(1.0)):
+    for _ in lookups(desk.after(0.5)):
         desk.looked_up(report("Placed"))
     assert len(cancels(desk.after(1.0))) == 1
 
@@ -1125,9 +1180,9 @@ def test_a_cancel_of_an_order_still_being_placed_survives_until_it_works() -> No
     assert desk.stages == []
     desk.accept(proof=True)
     assert desk.stages == [Stage.OPEN]
-    for _ in lookups(desk.after(1)):
+    for _ in lookups(desk.after(0.5)):
         desk.looked_up(report("Placed"))
-    assert cancels(desk.after(1))
+    assert cancels(desk.after(0.5))
 
 
 def test_pending_cancel_is_not_told_before_open() -> None:
