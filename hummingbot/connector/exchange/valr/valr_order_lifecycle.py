@@ -68,6 +68,8 @@ LOOKUP_RETRY_MAX = 10.0
 # VALR is eventually consistent: a new order may be invisible to lookups for 5 s and more (valr-api.md 3.6, 9).
 PATIENCE = 10.0
 PATIENCE_ACCEPTED = 30.0
+# An earlier run has seen the order open.
+PATIENCE_RESTORED = 300.0
 MISSES_NEEDED = 4
 # Market orders are immediate-or-cancel: one that is still "Partially Filled" after this has lost its remainder.
 IMMEDIATE_LIFETIME = 5.0
@@ -134,7 +136,8 @@ class OrderLifecycle:
         if record is None:
             ended = self._ended.get(client_order_id)
             return ended is not None and ended.proven_end
-        return record.ending is not None
+        ending = record.ending
+        return ending is not None and not (ending.by_answer and ending.denials)
 
     def is_in_doubt(self, client_order_id: str) -> bool:
         """Whether nothing has proven yet what became of a placement."""
@@ -239,7 +242,7 @@ class OrderLifecycle:
             client_order_id, trading_pair, quantity, immediate, created_at=created_at, agenda=self._agenda
         )
         record.told = told
-        record.proven_open = told > Stage.SUBMITTED
+        record.proven_open = record.is_restored = told > Stage.SUBMITTED
         record.open_since = now
         for trade_id, amount in trades:
             record.trade_ids.add(trade_id)
@@ -264,7 +267,7 @@ class OrderLifecycle:
         record.settled_at = now
         outcomes = self._link(record, order_id, now) if order_id else []
         if proof:
-            outcomes += self._prove_open(record, now)
+            outcomes += self._prove_open(record, now, by_answer=True)
         if not record.ended and record.immediate:
             record.check_by(now + PROOF_DEADLINE)
         elif not record.ended and not record.proven_open:
@@ -335,7 +338,7 @@ class OrderLifecycle:
         if record.ending is not None:
             return []
         # Without VALR's id nothing is told yet; the lookup that must follow brings it.
-        outcomes = self._prove_open(record, now) if record.order_id else []
+        outcomes = self._prove_open(record, now, by_answer=True) if record.order_id else []
         record.ending = Ending(OrderWord.CANCELLED, None, by_answer=True)
         return outcomes + self._conclude(record, now)
 
@@ -431,8 +434,9 @@ class OrderLifecycle:
     def not_found(self, client_order_id: str, now: float) -> list[Outcome]:
         """Neither status nor history knows the order.
 
-        An order that was proven open stays so. One that never showed is failed after much patience, several misses
-        and a cancel that found nothing either; only then is it certain enough that nothing of it is live.
+        An order that VALR has shown stays so. One that never showed, or that nothing but the answer to its placement
+        or an earlier run has proven open, is failed after much patience, several misses and a cancel that found
+        nothing either; only then is it certain enough that nothing of it is live.
         """
         record = self._records.get(client_order_id)
         if record is None:
@@ -440,13 +444,14 @@ class OrderLifecycle:
         record.checking = False
         record.misses += 1
         record.check_by(now + _back_off(record.misses))
-        if record.proven_open or record.ending is not None:
+        if record.shown or record.ending is not None:
             self._cancel_overdue(record, now)
             return self._notice_not_found(record, now)
         if record.settled_at is None:
             return []
-        waited_until = record.settled_at + (PATIENCE_ACCEPTED if record.accepted else PATIENCE)
+        waited_until = record.settled_at + self._patience(record)
         if record.misses < MISSES_NEEDED or now < waited_until:
+            self._cancel_overdue(record, now)
             return []
         if record.cancel_found_nothing_at is None or record.cancel_found_nothing_at < waited_until:
             self._cancel_again(record, now)
@@ -454,6 +459,12 @@ class OrderLifecycle:
         record.ending = Ending(OrderWord.FAILED, Decimal(0), "VALR does not know the order")
         record.never_seen = True
         return self._conclude(record, now, proven=False)
+
+    @staticmethod
+    def _patience(record: OrderRecord) -> float:
+        if record.is_restored:
+            return PATIENCE_RESTORED
+        return PATIENCE_ACCEPTED if record.accepted else PATIENCE
 
     @staticmethod
     def _cancel_again(record: OrderRecord, now: float) -> None:
@@ -682,7 +693,7 @@ class OrderLifecycle:
                 # Old captures of market orders show "0" for both quantities of a filled order (valr-api.md 3.6).
                 filled = record.quantity
             filled = filled or self._filled_in_doubt(record, now, looked_up) or None
-        elif report.original_quantity == 0 and report.executed_quantity is None:
+        elif report.executed_quantity is None and (filled is None or report.original_quantity == 0):
             # Nor do two zeros say that nothing was executed: market orders by quote amount show them.
             filled = self._filled_in_doubt(record, now, looked_up)
         if filled is None and looked_up:
@@ -713,7 +724,8 @@ class OrderLifecycle:
             # The lookup lags behind what is proven.
             record.failed_checks += 1
             if record.ending.by_answer:
-                self._doubt_cancel(record, now)
+                record.ending.denials += 1
+                self._doubt_cancel(record, record.ending, now)
             return
         record.failed_checks = 0
         if record.immediate:
@@ -733,9 +745,9 @@ class OrderLifecycle:
         elif record.is_filled_up:
             record.check_by(now + PROOF_DEADLINE)
 
-    def _doubt_cancel(self, record: OrderRecord, now: float) -> None:
+    def _doubt_cancel(self, record: OrderRecord, ending: Ending, now: float) -> None:
         # VALR answered that the cancel is done and its lookups insist otherwise: believe them and cancel again.
-        if record.failed_checks >= CANCELS_DISBELIEVED_AFTER:
+        if ending.denials >= CANCELS_DISBELIEVED_AFTER:
             record.ending = None
             record.failed_checks = 0
             self._cancel_again(record, now)
@@ -796,7 +808,8 @@ class OrderLifecycle:
     def _is_short_of_fills(self, trading_pair: str) -> bool:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())
 
-    def _prove_open(self, record: OrderRecord, now: float) -> list[Outcome]:
+    def _prove_open(self, record: OrderRecord, now: float, *, by_answer: bool = False) -> list[Outcome]:
+        record.shown = record.shown or not by_answer
         outcomes = self._cancel_stray(record, now) if record.stray else []
         if record.proven_open:
             return outcomes
@@ -866,13 +879,7 @@ class OrderLifecycle:
         if record.stray and not record.never_seen:
             outcomes.append(Notice(Level.INFO, f"Stray order {record.client_order_id} has ended: {end.value}"))
         if not proven and not record.stray:
-            outcomes.append(
-                Notice(
-                    Level.WARNING,
-                    f"Order {record.client_order_id} of {record.trading_pair} never appeared on VALR and is reported "
-                    "as failed; should it appear after all, it will be cancelled",
-                )
-            )
+            outcomes.append(self._given_up(record))
         outcomes.append(
             Ended(
                 record.client_order_id,
@@ -886,3 +893,18 @@ class OrderLifecycle:
             )
         )
         return outcomes
+
+    @staticmethod
+    def _given_up(record: OrderRecord) -> Notice:
+        name = f"{record.client_order_id} of {record.trading_pair}"
+        if record.is_restored:
+            return Notice(
+                Level.WARNING,
+                f"VALR does not know order {name} any more, which an earlier run had seen open; it is reported as "
+                "failed; should it appear after all, it will be cancelled",
+            )
+        return Notice(
+            Level.WARNING,
+            f"Order {name} never appeared on VALR and is reported as failed; should it appear after all, it will be "
+            "cancelled",
+        )

@@ -37,13 +37,15 @@ class WantedCancel:
 class Ending:
     """Proof that the order has ended; ``filled`` is None until VALR says how much was executed.
 
-    ``by_answer`` says that nothing but the answer to our cancel has said so.
+    ``by_answer`` says that nothing but the answer to our cancel has said so; ``denials`` are the lookups that have
+    shown the order live since.
     """
 
     word: OrderWord
     filled: Decimal | None
     reason: str = ""
     by_answer: bool = False
+    denials: int = 0
 
 
 @dataclass(slots=True)
@@ -60,6 +62,10 @@ class OrderRecord:
     order_id: str = ""
     told: Stage = Stage.SUBMITTED
     proven_open: bool = False
+    # VALR has shown it in this run, beside by answering its placement.
+    shown: bool = False
+    # An earlier run has told that it is open.
+    is_restored: bool = False
     open_since: float = 0.0
     accepted: bool = False
     stray: bool = False

@@ -108,7 +108,7 @@ class Wire:
     def _spoil_status(self, row: Row, word: str) -> None:
         strikes, choose = self._weather.strikes, self._weather.choose
         if strikes(Fault.WORD_UNKNOWN):
-            row[word] = choose(Fault.WORD_UNKNOWN, ["Pending Cancel", "Frobnicated"])
+            row[word] = choose(Fault.WORD_UNKNOWN, ["Pending", "Frobnicated"])
         if strikes(Fault.QUANTITY_MISSING):
             row.pop("originalQuantity", None)
         time = "orderUpdatedAt" if word == "orderStatusType" else "updatedAt"

@@ -765,6 +765,22 @@ def test_each_fill_counts_once_whichever_way_it_comes() -> None:
     assert desk.fills == ["trade-1"]
 
 
+@pytest.mark.parametrize("status", ["Cancelled", "Failed", "Expired"])
+def test_an_end_of_which_nothing_ever_says_the_remainder_is_told_when_the_trades_are_complete(status: str) -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(trade(1, "0.4"))
+    desk.event(report(status, remainingQuantity=None))
+    while not desk.ends and desk.now < 200:
+        wishes = desk.after(0.5)
+        for _ in lookups(wishes):
+            desk.looked_up(report(status, remainingQuantity=None))
+        for _ in fetches(wishes):
+            desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert desk.ends == [End.CANCELLED]
+    assert desk.now <= 120
+
+
 def test_a_status_that_implies_more_than_the_trades_say_fetches_them_at_once_and_again() -> None:
     desk = Desk()
     desk.open()
@@ -940,6 +956,21 @@ def test_a_v2_cancel_that_lookups_keep_denying_is_sent_again() -> None:
     assert desk.ends == []
 
 
+def test_a_cancel_that_a_lookup_denies_is_no_proof_that_the_order_is_gone() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_done(CID, desk.now))
+    assert desk.lifecycle.is_proven_gone(CID)
+    desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
+    assert desk.lifecycle.is_proven_gone(CID)
+    desk.looked_up(report("Placed"))
+    assert not desk.lifecycle.is_proven_gone(CID)
+    desk.looked_up(report("Cancelled"))
+    assert desk.lifecycle.is_proven_gone(CID)
+    assert desk.ends == [End.CANCELLED]
+
+
 def test_lookups_that_lag_behind_a_proven_end_change_nothing() -> None:
     desk = Desk()
     desk.open()
@@ -1108,7 +1139,7 @@ def test_a_stray_is_cancelled_on_any_proof_that_it_is_open(word: str) -> None:
     desk = Desk(track=False)
     desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
     assert len(lookups(desk.after(0.0))) == 1
-    desk.looked_up(report("Pending Cancel"))
+    desk.looked_up(report("Pending"))
     assert cancels(desk.after(0.0)) == []
     desk.listed(report(word))
     assert len(cancels(desk.after(0.0))) == 1
@@ -1242,9 +1273,62 @@ def test_failed_lookups_are_repeated_with_back_off() -> None:
     assert desk.ends == []
 
 
+def until_it_is_given_up(desk: Desk) -> float:
+    """Let VALR know nothing of the order, neither its lookups nor cancels; return how long that took."""
+    began = desk.now
+    desk.lifecycle.failure(OID, CID, "", desk.now)
+    while not desk.ends and desk.now - began < 3600:
+        wishes = desk.after(0.5)
+        for _ in lookups(wishes):
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+        for _ in cancels(wishes):
+            desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    return desk.now - began
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_order_that_only_an_answer_has_called_open_is_given_up_when_nothing_knows_it(is_cancelled: bool) -> None:
+    desk = Desk()
+    desk.accept(proof=True)
+    assert desk.stages == [Stage.OPEN]
+    if is_cancelled:
+        desk.cancel()
+        desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    assert rules.PATIENCE_ACCEPTED <= until_it_is_given_up(desk) <= 2 * rules.PATIENCE_ACCEPTED
+    assert desk.ends == [End.FAILED]
+    assert desk.notices == [Level.WARNING]
+    desk.event(report("Placed"))
+    assert desk.notices == [Level.WARNING, Level.ERROR]
+
+
+def test_an_order_of_an_earlier_run_is_given_up_with_more_patience() -> None:
+    desk = Desk(track=False)
+    desk.track(told=Stage.OPEN, order_id=OID)
+    assert rules.PATIENCE_RESTORED <= until_it_is_given_up(desk) <= rules.PATIENCE_RESTORED + 30
+    assert desk.ends == [End.FAILED]
+    assert "VALR does not know order" in next(each.text for each in desk.said if isinstance(each, Notice))
+
+
+@pytest.mark.parametrize("shows", ["an event", "a list", "a lookup", "a fill"])
+def test_an_order_that_valr_has_shown_is_never_given_up(shows: str) -> None:
+    desk = Desk()
+    desk.accept(proof=True)
+    if shows == "an event":
+        desk.event(processed(True))
+    elif shows == "a list":
+        desk.listed(report("Placed"))
+    elif shows == "a lookup":
+        desk.looked_up(report("Placed"))
+    else:
+        desk.event(trade(1, "0.1"))
+    assert until_it_is_given_up(desk) == 3600
+    assert desk.ends == []
+
+
 def test_an_open_order_that_lookups_do_not_know_is_kept_and_said_seldom() -> None:
     desk = Desk()
     desk.open()
+    desk.event(report("Placed"))
     desk.lifecycle.failure(OID, "", "", desk.now)
     for _ in range(1000):
         for _ in lookups(desk.after(0.5)):
