@@ -277,8 +277,13 @@ class OrderKeeper:
         self._suspects_due = math.inf
         for entry in self._suspects.values():
             created_at = entry.sent_at - CLOCK_MARGIN
-            self._lifecycle.suspect(entry.client_order_id, entry.trading_pair, created_at, now)
+            self._suspect(entry.client_order_id, entry.trading_pair, created_at, now)
         self._suspects.clear()
+
+    def _suspect(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> None:
+        # What was fetched before did not mean anything to an order that nobody knew.
+        self._trades_covered.pop(trading_pair, None)
+        self._lifecycle.suspect(client_order_id, trading_pair, created_at, now)
 
     # --- Orders come in -----------------------------------------------------------------------------------------------
     def track(
@@ -317,8 +322,9 @@ class OrderKeeper:
         for order in orders:
             created_at = order.creation_timestamp - CLOCK_MARGIN
             if order.is_failure:
-                self._lifecycle.suspect(order.client_order_id, order.trading_pair, created_at, time.monotonic())
+                self._suspect(order.client_order_id, order.trading_pair, created_at, time.monotonic())
                 continue
+            self._trades_covered.pop(order.trading_pair, None)
             self.track(order, created_at)
             self._lifecycle.placement_doubtful(order.client_order_id, time.monotonic())
             self._journal.add(order.client_order_id, order.trading_pair)
@@ -518,7 +524,7 @@ class OrderKeeper:
         if isinstance(wish, LookUp):
             await self._look_up(wish)
         elif isinstance(wish, FetchTrades):
-            await self.fetch_trades(wish.trading_pair, wish.since)
+            await self.fetch_trades(wish.trading_pair, wish.since if wish.again else None)
         else:
             await self._send_cancel(wish)
 

@@ -165,7 +165,7 @@ class OrderLifecycle:
             if fetch.due <= now and not fetch.running:
                 fetch.running = True
                 self._last_fetches[trading_pair] = now
-                wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair)))
+                wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair), fetch.attempts > 0))
         return wishes
 
     def _clear_agenda(self) -> None:

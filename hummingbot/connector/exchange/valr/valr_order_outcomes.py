@@ -106,10 +106,14 @@ class LookUp:
 
 @dataclass(frozen=True)
 class FetchTrades:
-    """Fetch the account's trades of one pair back to ``since`` (Unix seconds), then call ``trades_fetched``."""
+    """Fetch the account's trades of one pair back to ``since`` (Unix seconds), then call ``trades_fetched``.
+
+    Those that were fetched before need not be fetched again, unless ``again``: what is missing was not among them.
+    """
 
     trading_pair: str
     since: float
+    again: bool = False
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ class Shell:
                 if isinstance(wish, LookUp):
                     self._look_up(wish)
                 elif isinstance(wish, FetchTrades):
-                    self._fetch_trades(wish.trading_pair, wish.since)
+                    covered = float("-inf") if wish.again else self._covered_until(wish.trading_pair)
+                    self._fetch_trades(wish.trading_pair, max(wish.since, covered))
                 else:
                     self._send_cancel(wish)
             busy = {call.subject for call in self._calls if not call.is_placement}
@@ -386,5 +387,8 @@ class Shell:
                 self._look_up(wish)
         tracked = [told for told in self.witness.told.values() if told.end is None and not told.stray]
         for trading_pair in sorted({told.trading_pair for told in tracked}):
-            covered = self._covered.get(trading_pair, float("-inf")) - TRADES_OVERLAP
-            self._fetch_trades(trading_pair, max(self._lifecycle.trades_since(trading_pair), covered))
+            since = max(self._lifecycle.trades_since(trading_pair), self._covered_until(trading_pair))
+            self._fetch_trades(trading_pair, since)
+
+    def _covered_until(self, trading_pair: str) -> float:
+        return self._covered.get(trading_pair, float("-inf")) - TRADES_OVERLAP

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hummingbot.connector.exchange.valr import valr_access, valr_order_keeper
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrKeyRefusedError, ValrRefusedError
 from hummingbot.core.data_type.common import OrderType, TradeType
+from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
 from hummingbot.core.data_type.trade_fee import (
     AddedToCostTradeFee,
     DeductedFromReturnsTradeFee,
@@ -229,6 +231,45 @@ async def test_more_trades_than_pages_are_turned_for_are_said(
         await place.exchange._keeper.fetch_trades(PAIR)
         assert len(place.told("filled")) == 200
     assert len(texts(caplog, "More than 200 trades of ETH-ZAR", logging.WARNING)) == 1
+
+
+def hours_ago(hours: float) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+
+
+def asked_for_trades(place: World) -> list[str]:
+    """Return how many trades were skipped in each question for trades, in order."""
+    return [each.path.partition("skip=")[2].partition("&")[0] for each in place.valr.requests if "skip=" in each.path]
+
+
+async def test_trades_are_fetched_back_to_the_oldest_order_once_and_again_only_for_what_is_missing() -> None:
+    async with world() as place:
+        for page in range(4):
+            times = [hours_ago(page * 3 + number / 40) for number in range(100)]
+            rows = [trade(f"t{page}-{number}", orderId="another", tradedAt=at) for number, at in enumerate(times)]
+            place.valr.answers[f"/v1/account/{SYMBOL}/tradehistory?skip={page * 100}&limit=100"] = rows
+        keeper = place.exchange._keeper
+        keeper.ensure_running()
+        old = InFlightOrder(
+            client_order_id="HBOTOLD",
+            exchange_order_id="id-old",
+            trading_pair=PAIR,
+            order_type=OrderType.LIMIT,
+            trade_type=TradeType.BUY,
+            amount=Decimal(1),
+            price=Decimal(10000),
+            creation_timestamp=time.time() - 10 * 3600,
+            initial_state=OrderState.OPEN,
+        )
+        keeper.restore([old])
+        await until(lambda: asked_for_trades(place) == ["0", "100", "200", "300"])
+        await until(lambda: keeper._trades_covered)
+        place.valr.requests.clear()
+        # One that the stream has not brought: it is looked for among the newest first, then everywhere.
+        place.track("HBOTB1")
+        await place.hears({"type": "ORDER_STATUS_UPDATE", "data": state("Partially Filled", remaining="0.9")})
+        await until(lambda: len(asked_for_trades(place)) >= 5)
+        assert asked_for_trades(place)[:5] == ["0", "0", "100", "200", "300"]
 
 
 # --- Latency ----------------------------------------------------------------------------------------------------------

@@ -785,11 +785,11 @@ def test_a_status_that_implies_more_than_the_trades_say_fetches_them_at_once_and
     desk = Desk()
     desk.open()
     desk.event(report("Partially Filled", "0.4"))
-    assert len(fetches(desk.after(0))) == 1
+    assert fetches(desk.after(0)) == [FetchTrades(PAIR, T0 - 60)]
     assert not fetches(desk.after(5))  # outstanding
     desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
     assert desk.lifecycle.next_due() == desk.now + rules.LOOKUP_RETRY
-    assert fetches(desk.after(rules.LOOKUP_RETRY))
+    assert fetches(desk.after(rules.LOOKUP_RETRY)) == [FetchTrades(PAIR, T0 - 60, again=True)]
     desk.event(trade(1, "0.4"))
     desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
     assert desk.lifecycle.next_due() is None
