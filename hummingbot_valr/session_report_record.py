@@ -36,6 +36,7 @@ _OVER = {
     "market socket lost": "market socket back",
     "REST lost": "REST back",
     "book dropped": "book resynced",
+    "commands unanswered": "commands answered",
     "rate limited": "rate limit over",
     "clock off": "clock right",
     "read-only begun": "read-only over",

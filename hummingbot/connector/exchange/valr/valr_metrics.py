@@ -38,6 +38,8 @@ class IncidentKind(StrEnum):
     PLACEMENT_GIVEN_UP = "placement given up"
     STRAY_FOUND = "stray found"
     UNEXPECTED_FILL = "unexpected fill"
+    COMMANDS_UNANSWERED = "commands unanswered"
+    COMMANDS_ANSWERED = "commands answered"
     RATE_LIMITED = "rate limited"
     RATE_LIMIT_OVER = "rate limit over"
     RATE_LIMIT_WAIT = "rate limit wait"

@@ -7,12 +7,14 @@ mean *not executed*, not sent means *never left*, unknown outcome means exactly 
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_messages import (
     ApiError,
     CommandReply,
@@ -38,6 +40,10 @@ REPLY_DEADLINE = 2.0
 # An order call that hangs must not keep a stop waiting: better look the order up soon.
 ORDER_DEADLINE = 3.0
 RATE_LIMIT_TRIES = 5
+# A socket over which frames come while so many commands in a row go unanswered is left alone for a growing time.
+UNANSWERED_BEFORE_REST = 2
+MUTE_PAUSE = 10.0
+MUTE_PAUSE_MAX = 300.0
 
 
 class SignedRequest(Protocol):
@@ -161,6 +167,9 @@ class OrderEntry:
         self._prefer_socket = prefer_socket
         self._send: SendFrame | None = None
         self._is_doubted = False
+        self._unanswered = 0
+        self._last_unanswered_at = float("-inf")
+        self._mute_until = float("-inf")
         self._pending: dict[str, SentCommand] = {}
         self._numbers = itertools.count(1)
 
@@ -174,6 +183,7 @@ class OrderEntry:
         """The account socket is authenticated; ``send`` writes one frame to it."""
         self._send = send
         self._is_doubted = False
+        self._commands_answered()
 
     def socket_heard(self) -> None:
         """Something came over the account socket: it lives."""
@@ -192,6 +202,8 @@ class OrderEntry:
     def take_reply(self, frame: Mapping[str, Any]) -> CommandReply | Unreadable | None:
         """Hand in a command's reply; return it if nobody waits for it (any more), None if somebody did."""
         reply = parse_command_reply(frame)
+        if self._unanswered:
+            self._commands_answered()
         identifier = reply.client_msg_id if isinstance(reply, CommandReply) else str(frame.get("clientMsgId") or "")
         pending = self._pending.get(identifier) or self._unnamed_command(reply)
         if pending is None:
@@ -203,6 +215,24 @@ class OrderEntry:
             else:
                 pending.reply.set_exception(ValrUnknownOutcomeError(f"unreadable {reply.kind}: {reply.problem}"))
         return None
+
+    def _commands_answered(self) -> None:
+        self._unanswered = 0
+        self._mute_until = float("-inf")
+        self._troubles.commands_answered()
+
+    def _command_unanswered(self) -> None:
+        self._is_doubted = True
+        now = time.monotonic()
+        if now - self._last_unanswered_at < REPLY_DEADLINE:
+            # Those that were sent together count once.
+            return
+        self._last_unanswered_at = now
+        self._unanswered += 1
+        if self._unanswered >= UNANSWERED_BEFORE_REST:
+            pause = back_off(self._unanswered - UNANSWERED_BEFORE_REST + 1, MUTE_PAUSE, MUTE_PAUSE_MAX)
+            self._mute_until = now + pause
+            self._troubles.commands_unanswered()
 
     def _unnamed_command(self, reply: CommandReply | Unreadable) -> SentCommand | None:
         """Find the command of a reply without clientMsgId by the order that the reply names (valr-api.md 4.4)."""
@@ -364,7 +394,9 @@ class OrderEntry:
         return f"cancel{next(self._numbers)}{client_order_id}"
 
     def _usable_socket(self) -> SendFrame | None:
-        return self._send if self._prefer_socket and not self._is_doubted else None
+        if not self._prefer_socket or self._is_doubted or (self._unanswered and time.monotonic() < self._mute_until):
+            return None
+        return self._send
 
     async def _socket_within(self, limit_id: str) -> SendFrame | None:
         """Return the socket, if it is usable, when VALR's rate limit may have opened again."""
@@ -413,7 +445,8 @@ class OrderEntry:
                 await sent.written
                 answer = await reply
         except TimeoutError as error:
-            self._is_doubted = self._send is sent.send
+            if self._send is sent.send:
+                self._command_unanswered()
             raise ValrUnknownOutcomeError(f"{command} was not answered within {REPLY_DEADLINE:g} s") from error
         except (ConnectionError, RuntimeError) as error:
             # Some of it may have been written.

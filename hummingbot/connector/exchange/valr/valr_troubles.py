@@ -19,7 +19,18 @@ QUIET_BEFORE_OVER = 5.0
 _NEVER = float("-inf")
 RATE_LIMIT_DELAY = 0.25
 RATE_LIMIT_DELAY_MAX = 5.0
-
+# VALR's counts begin anew each minute: more than that is no advice for us.
+ADVICE_MAX = 60.0
+# An order is worth something soon or not at all, and a cancel must not wait: they follow no advice beyond this.
+URGENT_ADVICE_MAX = 5.0
+URGENT = frozenset(
+    (
+        CONSTANTS.PLACE_LIMIT_ID,
+        CONSTANTS.CANCEL_LIMIT_ID,
+        CONSTANTS.SOCKET_PLACE_LIMIT_ID,
+        CONSTANTS.SOCKET_CANCEL_LIMIT_ID,
+    )
+)
 
 # What each rate limit is about, in the words of the log.
 LIMITED = {
@@ -64,15 +75,20 @@ class Trouble:
 
 @dataclass
 class RateGate:
-    """Holds back what falls under a rate limit after VALR has refused it, longer with each refusal in a row."""
+    """Holds back what falls under a rate limit after VALR has refused it, longer with each refusal in a row.
 
+    ``most`` is up to how many seconds VALR's own advice is followed.
+    """
+
+    most: float = ADVICE_MAX
     refusals: int = 0
     opens_at: float = _NEVER
 
     def refused(self, now: float, retry_after: float | None = None) -> None:
         """VALR refused a request for its rate, perhaps with advice when to come back, in seconds."""
         self.refusals += 1
-        self.opens_at = max(self.opens_at, now + rate_limit_delay(self.refusals, retry_after))
+        advice = None if retry_after is None else min(retry_after, self.most)
+        self.opens_at = max(self.opens_at, now + rate_limit_delay(self.refusals, advice))
 
     def passed(self) -> None:
         """VALR took a request."""
@@ -86,7 +102,7 @@ class RateGate:
 def rate_limit_delay(attempt: int, retry_after: float | None) -> float:
     """Seconds to wait before try ``attempt + 1``: VALR's own advice, else growing, with jitter against bursts."""
     delay = back_off(attempt, RATE_LIMIT_DELAY, RATE_LIMIT_DELAY_MAX) if retry_after is None else retry_after
-    return min(delay, RATE_LIMIT_DELAY_MAX) * random.uniform(1.0, 1.25)
+    return delay * random.uniform(1.0, 1.25)
 
 
 class ConnectionTroubles:
@@ -110,6 +126,11 @@ class ConnectionTroubles:
         self._gates: dict[str, RateGate] = {}
         self._limits: dict[str, Trouble] = {}
         self._silence = Trouble("VALR's REST API does not answer as it should; asking on", "VALR's REST API is back")
+        self._mute = Trouble(
+            "VALR's account socket does not answer commands; orders and cancels go over REST, and are tried there "
+            "again from time to time",
+            "VALR's account socket answers commands again",
+        )
         self._read_only = Trouble(
             "VALR is in read-only mode (maintenance): orders are refused until it is over, live ones are kept in view",
             "VALR takes orders again; its read-only mode ended",
@@ -123,7 +144,8 @@ class ConnectionTroubles:
     def rate_limited(self, limit_id: str, retry_after: float | None = None) -> None:
         """VALR refused a request for its rate."""
         now = self._clock()
-        self._gates.setdefault(limit_id, RateGate()).refused(now, retry_after)
+        most = URGENT_ADVICE_MAX if limit_id in URGENT else ADVICE_MAX
+        self._gates.setdefault(limit_id, RateGate(most)).refused(now, retry_after)
         what = LIMITED.get(limit_id, _OTHERWISE_LIMITED)
         trouble = self._limits.setdefault(
             limit_id,
@@ -147,6 +169,14 @@ class ConnectionTroubles:
         if (trouble := self._limits.get(limit_id)) is not None:
             self._gates[limit_id].passed()
             self._end(trouble.passed(self._clock()), IncidentKind.RATE_LIMIT_OVER)
+
+    def commands_unanswered(self) -> None:
+        """Commands on the account socket go unanswered while other frames come over it."""
+        self._begin(self._mute.struck(self._clock()), IncidentKind.COMMANDS_UNANSWERED)
+
+    def commands_answered(self) -> None:
+        """A command on the account socket was answered, or a new socket begins."""
+        self._end(self._mute.passed(self._clock(), quiet=0.0), IncidentKind.COMMANDS_ANSWERED)
 
     def read_only(self) -> None:
         """VALR says that it is in read-only mode."""

@@ -4,9 +4,11 @@ import asyncio
 import functools
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -414,7 +416,7 @@ def _limit_id(path: str, signed: bool) -> str:
 def _decode(what: str, status: int, headers: Any, text: str, *, is_question: bool) -> Any:
     if status == 429:
         raise ValrRateLimitedError(
-            f"VALR's rate limit refused {what}", _retry_after(str(headers.get("Retry-After", "")))
+            f"VALR's rate limit refused {what}", _retry_after(str(headers.get("Retry-After", "")).strip(), time.time())
         )
     try:
         content = json.loads(text) if text.strip() else None
@@ -437,5 +439,11 @@ def _decode(what: str, status: int, headers: Any, text: str, *, is_question: boo
     return content
 
 
-def _retry_after(text: str) -> float | None:
-    return float(text) if text.isdigit() else None
+def _retry_after(text: str, now: float) -> float | None:
+    """Return VALR's advice in seconds, which comes as such or as a date; None if there is none that can be read."""
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - now, 0.0)
+    except (ValueError, OverflowError):
+        return None

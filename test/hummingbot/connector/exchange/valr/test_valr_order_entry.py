@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -363,6 +365,57 @@ async def test_a_socket_that_does_not_answer_is_avoided_until_it_is_heard_again(
     assert not entry.is_socket_doubted
     socket.answer = accepted
     assert (await entry.place(MARKET)).order_id == ORDER_ID
+
+
+@pytest.mark.usefixtures("short_deadline")
+async def test_a_socket_that_lives_and_answers_no_commands_is_left_alone_for_growing_times(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ahead = 0.0
+    monkeypatch.setattr(valr_order_entry, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + ahead))
+    rest = Rest()
+    entry = order_entry(rest)
+    socket = Socket(entry)
+    entry.socket_opened(socket.send)
+
+    async def unanswered(count: int) -> None:
+        tasks = [
+            asyncio.create_task(entry.place(OTHER._replace(client_order_id=f"HBOT{each}"))) for each in range(count)
+        ]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {ValrUnknownOutcomeError}
+        # It does bring other frames.
+        entry.socket_heard()
+
+    async def goes_over_rest() -> bool:
+        before = len(rest.calls)
+        rest.answers = [{"id": "over REST"}]
+        try:
+            await entry.cancel("BTCZAR", "HBOTS2", ORDER_ID, over_rest=False)
+        except ValrUnknownOutcomeError:
+            entry.socket_heard()
+        return len(rest.calls) > before
+
+    # What was sent together counts once.
+    await unanswered(3)
+    await unanswered(1)
+    for pause in (10, 20, 40, 80, 160, 300, 300):
+        assert await goes_over_rest()
+        ahead += pause - 1
+        assert await goes_over_rest()
+        ahead += 1
+        assert not await goes_over_rest()
+    assert len([each for each in caplog.records if "does not answer commands" in each.getMessage()]) == 1
+    ahead += 301
+    socket.answer = accepted
+    assert not (await entry.place(LIMIT)).proof
+    socket.answer = None
+    await unanswered(1)
+    assert not await goes_over_rest()
+    assert await goes_over_rest()
+    entry.socket_closed()
+    entry.socket_opened(socket.send)
+    assert not await goes_over_rest()
 
 
 @pytest.mark.usefixtures("short_deadline")

@@ -42,7 +42,40 @@ def test_waits_grow_with_jitter_up_to_a_limit_and_follow_valrs_advice() -> None:
         assert least <= min(drawn) <= max(drawn) <= least * 1.25
         assert len(set(drawn)) > 1
     assert 2.0 <= rate_limit_delay(1, 2.0) <= 2.5
-    assert rate_limit_delay(1, 3600.0) <= 6.25
+
+
+@pytest.mark.parametrize(
+    ("limit_id", "longest"),
+    [
+        (CONSTANTS.PRIVATE_LIMIT_ID, 60.0),
+        (CONSTANTS.PUBLIC_LIMIT_ID, 60.0),
+        (CONSTANTS.PLACE_LIMIT_ID, 5.0),
+        (CONSTANTS.CANCEL_LIMIT_ID, 5.0),
+        (CONSTANTS.SOCKET_CANCEL_LIMIT_ID, 5.0),
+    ],
+)
+def test_advice_is_followed_for_a_minute_at_most_and_for_orders_for_some_seconds(
+    troubles: ConnectionTroubles, limit_id: str, longest: float
+) -> None:
+    troubles.rate_limited(limit_id, retry_after=3.5)
+    assert 3.5 <= troubles.pause(limit_id) <= 4.375
+    troubles.rate_limited(limit_id, retry_after=3600.0)
+    assert longest <= troubles.pause(limit_id) <= longest * 1.25
+
+
+def test_a_socket_that_answers_no_commands_has_one_line_at_each_end(
+    troubles: ConnectionTroubles, clock: Hand, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    troubles.commands_answered()
+    troubles.commands_unanswered()
+    clock.now += 20
+    troubles.commands_unanswered()
+    troubles.commands_answered()
+    troubles.commands_answered()
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+    assert "does not answer commands; orders and cancels go over REST" in caplog.text
+    assert "answers commands again after 20.0 s (it struck 2 times)" in caplog.text
 
 
 def test_the_gate_stays_shut_longer_with_each_refusal_in_a_row_and_not_after_a_success() -> None:

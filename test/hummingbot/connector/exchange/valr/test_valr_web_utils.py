@@ -5,6 +5,8 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import aiohttp
@@ -157,7 +159,15 @@ async def test_server_error_leaves_the_outcome_open(
 
 
 @pytest.mark.parametrize(
-    ("headers", "advice"), [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "soon"}, None)]
+    ("headers", "advice"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+    ],
 )
 async def test_rate_limit(
     server: Server, client: ValrRestClient, headers: dict[str, str], advice: float | None
@@ -166,6 +176,16 @@ async def test_rate_limit(
     with pytest.raises(ValrRateLimitedError, match="rate limit refused GET /v1/public/pairs") as caught:
         await client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH)
     assert caught.value.retry_after == advice
+
+
+async def test_rate_limit_until_a_date(server: Server, client: ValrRestClient) -> None:
+    server.answers(
+        429, "", headers={"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)}
+    )
+    with pytest.raises(ValrRateLimitedError) as caught:
+        await client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH)
+    assert caught.value.retry_after is not None
+    assert 20 < caught.value.retry_after <= 30
 
 
 # --- No answers -------------------------------------------------------------------------------------------------------
