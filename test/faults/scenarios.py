@@ -76,7 +76,8 @@ _PLACEMENTS = (
     _alone("place_html_400_though_placed", probability=0.5, order_entry="rest"),
     _together(
         "place_reply_lost with lookup_blind",
-        {"kind": "place_reply_lost", "probability": 0.5},
+        # Few orders are placed while nothing can be seen: every other one, so that it strikes for certain.
+        {"kind": "place_reply_lost", "nth": frozenset(range(1, 100, 2))},
         {"kind": "lookup_blind", "delay": (5.0, 5.0)},
         {"kind": "drop_event"},
     ),
