@@ -136,17 +136,23 @@ class PromptOrderBookTracker(OrderBookTracker):
         book = self._order_books.get(trading_pair)
         if book is None:
             return
+        metrics = self._metrics
+        pair_metrics = metrics.get_or_create_pair_metrics(trading_pair)
+        # Paper trading has books of its own kind, which compare nothing.
+        if update_id <= max(book.snapshot_uid, book.last_diff_uid):
+            metrics.total_diffs_rejected += 1
+            pair_metrics.diffs_rejected += 1
+            return
         try:
             bids, asks = change.bids.items(), change.asks.items()
             if change.is_snapshot:
-                book.restore_from_snapshot(_rows(bids, update_id), _rows(asks, update_id), update_id)
+                book.apply_snapshot(_rows(bids, update_id), _rows(asks, update_id), update_id)
             else:
                 book.apply_diffs(self._bids.lend(bids, update_id), self._asks.lend(asks, update_id), update_id)
         except Exception:  # noqa: BLE001  the outermost step: the changes of the other books must be taken
             self.logger().exception(f"{trading_pair}: a message of the order book could not be applied.")
             return
         # As the base class counts: whatever came by this stream.
-        pair_metrics = self._metrics.get_or_create_pair_metrics(trading_pair)
         pair_metrics.diffs_processed += 1
         pair_metrics.last_diff_timestamp = time.perf_counter()
-        self._metrics.total_diffs_processed += 1
+        metrics.total_diffs_processed += 1

@@ -13,6 +13,7 @@ import hummingbot.client.hummingbot_application  # noqa: F401 - before the strat
 from hummingbot.client.config.client_config_map import ClientConfigMap
 from hummingbot.client.config.config_helpers import ClientConfigAdapter
 from hummingbot.client.settings import AllConnectorSettings
+from hummingbot.connector.exchange.paper_trade import create_paper_trade_market
 from hummingbot.connector.exchange.valr.valr_utils import ValrLoopbackConfigMap
 from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.connector_manager import ConnectorManager
@@ -22,7 +23,7 @@ from hummingbot.strategy.market_trading_pair_tuple import MarketTradingPairTuple
 from hummingbot.strategy.pure_market_making import PureMarketMakingStrategy
 from valr_loopback.server import LoopbackConfig, LoopbackServer
 
-from .loopback_bot import EVENTS, PAIR, eventually
+from .loopback_bot import EVENTS, PAIR, SYMBOL, eventually, let_others_quote
 
 BALANCES = {"ZAR": 1_000_000.0, "BTC": 1.0}
 
@@ -124,6 +125,30 @@ async def test_a_strategy_trades_on_paper_against_a_market_that_moves() -> None:
     assert run.rand == pytest.approx(Decimal(1_000_000) + earned, rel=Decimal("0.001"))
     await eventually(lambda: asyncio.all_tasks() <= tasks)
     assert open_sessions() == before
+
+
+@pytest.mark.parametrize("feed", ["aggregated", "l1", "full"])
+async def test_the_book_on_paper_follows_the_exchange_through_a_lost_socket(feed: str) -> None:
+    async with LoopbackServer(LoopbackConfig(port=0, market=False)) as server:
+        let_others_quote(server)
+        keys = {"valr_loopback_api_key": "", "valr_loopback_api_secret": "", "valr_loopback_url": server.url}
+        AllConnectorSettings.update_connector_config_keys(ValrLoopbackConfigMap(**keys, book_feed=feed))
+        market = create_paper_trade_market("valr_loopback", [PAIR])
+        await market.start_network()
+        await eventually(lambda: market.ready)
+        book = market.order_books[PAIR]
+        for price in ("1000100", "1000200"):
+            server.exchange.place_limit("other", SYMBOL, "buy", "0.5", price)
+            await eventually(lambda: book.get_price(False) == float(price))  # noqa: B023
+        for session in list(server.trades.sessions):
+            session.connection.close()
+        # The next connection tells of this in its first message only.
+        server.exchange.place_limit("other", SYMBOL, "buy", "0.5", "1000300")
+        server.exchange.place_limit("other", SYMBOL, "sell", "0.5", "1009000")
+        await eventually(lambda: (book.get_price(False), book.get_price(True)) == (1000300.0, 1009000.0))
+        assert [row.price for row in book.ask_entries()] == [1009000.0, 1010000.0]
+        await market.stop_network()
+        await eventually(lambda: not server.trades.sessions)
 
 
 async def test_paper_trading_on_valr_reads_valr() -> None:

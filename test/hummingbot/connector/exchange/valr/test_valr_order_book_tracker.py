@@ -1,7 +1,7 @@
 """Messages that are ready for the book have the rows Hummingbot would make of them, and come to it by a short way."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,6 +14,8 @@ from hummingbot.connector.exchange.valr.valr_order_book_tracker import (
     SequencedOrderBook,
     TakeChange,
 )
+from hummingbot.core.data_type.composite_order_book import CompositeOrderBook
+from hummingbot.core.data_type.order_book import OrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage, OrderBookMessageType
 from hummingbot.core.data_type.order_book_row import OrderBookRow
 from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTrackerDataSource
@@ -48,9 +50,9 @@ def test_lent_rows_do_to_a_book_what_hummingbots_do() -> None:
 class Source(OrderBookTrackerDataSource):
     """Has the same book for every pair, once it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Callable[[], OrderBook] = SequencedOrderBook) -> None:
         super().__init__(["BTC-ZAR"])
-        self.order_book_create_function = SequencedOrderBook
+        self.order_book_create_function = book
         self.is_there = asyncio.Event()
         self.take: TakeChange | None = None
 
@@ -113,7 +115,9 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
     assert [row.price for row in book.bid_entries()] == [98.0]
     assert "BTC-ZAR: a message of the order book could not be applied" in caplog.text
     assert "A message of the order books could not be read" in caplog.text
-    assert tracker.metrics.per_pair_metrics["BTC-ZAR"].diffs_processed == tracker.metrics.total_diffs_processed == 4
+    counts = tracker.metrics.per_pair_metrics["BTC-ZAR"]
+    assert counts.diffs_processed == tracker.metrics.total_diffs_processed == 3
+    assert counts.diffs_rejected == tracker.metrics.total_diffs_rejected == 1
     tracker.stop()
 
 
@@ -136,3 +140,28 @@ async def test_what_the_source_feeds_is_in_the_book_at_once_until_the_tracker_st
         assert not list(book.ask_entries())
         tracker.stop()
         await until(lambda: source.take is None)
+
+
+@pytest.mark.parametrize("book_class", [SequencedOrderBook, CompositeOrderBook, OrderBook])
+async def test_a_book_of_any_kind_takes_what_is_newer_only(book_class: Callable[[], OrderBook]) -> None:
+    source = Source(book_class)
+    tracker = PromptOrderBookTracker(source, ["BTC-ZAR"])
+    source.is_there.set()
+    tracker.start()
+    await tracker.wait_ready()
+    await until(lambda: source.take is not None)
+    book, take = tracker.order_books["BTC-ZAR"], source.take
+    assert take is not None
+    shown = []
+    for change, update_id in (
+        (BookChange(True, {98.0: 1.0}, {}), 5),
+        (BookChange(True, {99.0: 1.0}, {101.0: 1.0}), 7),
+        (BookChange(False, {97.0: 1.0}, {}), 6),
+        (BookChange(False, {96.0: 1.0}, {101.0: 0.0}), 8),
+        (BookChange(True, {95.0: 1.0}, {}), 8),
+        (BookChange(True, {}, {}), 9),
+    ):
+        take("BTC-ZAR", change, update_id)
+        shown.append([row.price for row in (*book.bid_entries(), *book.ask_entries())])
+    assert shown == [[100.0], [99.0, 101.0], [99.0, 101.0], [99.0, 96.0], [99.0, 96.0], []]
+    tracker.stop()
