@@ -385,7 +385,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     def publish(self, line: BookLine, change: BookChange) -> None:
         """Hand on a proven change of the serving connection's book."""
         pair = line.pair
-        if pair.emptied and not change.is_snapshot:
+        if pair.emptied:
+            if not pair.before_showing.is_over(self._now):
+                return
             change = line.book.snapshot()
         if change.is_snapshot:
             if pair.emptied or pair.refusal:
@@ -396,6 +398,21 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             pair.ready.set()
             pair.answered.set()
         self._put(pair, change)
+
+    def on_unapplied(self, trading_pair: str) -> None:
+        """Take the book that Hummingbot shows out of use: it lacks a change, so it must be shown anew, and whole.
+
+        That is tried with the next change or tick, and at growing pauses where it is vain.
+        """
+        pair = self._pairs.get(trading_pair)
+        if pair is None:
+            return
+        pair.before_showing.begin(self._now)
+        pair.ready.clear()
+        if not pair.emptied:
+            pair.emptied = True
+            self._metrics.book_dropped(trading_pair, "a change could not be applied")
+            self._put(pair, _EMPTY_BOOK)
 
     def publish_trade(self, pair: TrackedPair, trade: PublicTrade) -> None:
         """Hand on a public trade."""

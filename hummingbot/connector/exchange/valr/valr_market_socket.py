@@ -46,6 +46,9 @@ class MarketTiming:
     stall_patience: float = 3.0
     stall_pause: float = 30.0
     stall_pause_max: float = 3600.0
+    # Pauses before a book that Hummingbot's could not take is shown again.
+    show_pause: float = 0.25
+    show_pause_max: float = 300.0
     # Pauses before refused keys are tried again.
     keys_retry: float = 600.0
     keys_retry_max: float = 6 * 3600.0

@@ -102,7 +102,8 @@ class PromptOrderBookTracker(OrderBookTracker):
     passes every message through two queues and tasks, which nothing here needs: what comes before a book exists is in
     the snapshot that the book begins with, and what comes later is applied the moment it is proven.
 
-    Its data source has a context manager ``feeding(TakeChange)``, within which it needs no queue.
+    Its data source has a context manager ``feeding(TakeChange)``, within which it needs no queue, and is told of a pair
+    whose shown book lacks a change by ``on_unapplied(trading_pair)``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -151,6 +152,7 @@ class PromptOrderBookTracker(OrderBookTracker):
                 book.apply_diffs(self._bids.lend(bids, update_id), self._asks.lend(asks, update_id), update_id)
         except Exception:  # noqa: BLE001  the outermost step: the changes of the other books must be taken
             self.logger().exception(f"{trading_pair}: a message of the order book could not be applied.")
+            self._data_source.on_unapplied(trading_pair)
             return
         # As the base class counts: whatever came by this stream.
         pair_metrics.diffs_processed += 1

@@ -16,6 +16,7 @@ from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_market_session import GrowingPause
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
+from hummingbot.connector.exchange.valr.valr_order_book_tracker import SequencedOrderBook
 from hummingbot.core.data_type.order_book_message import OrderBookMessage
 from hummingbot.core.web_assistant.connections.data_types import WSRequest
 
@@ -706,6 +707,69 @@ async def test_ids_and_timestamps_grow_through_every_trouble(monkeypatch: pytest
             assert later.timestamp >= earlier.timestamp
         listener.cancel()
         await asyncio.wait({listener})
+
+
+class FaultyBook(SequencedOrderBook):
+    """Takes no diff while ``refuses_diffs``, and no levels at all while ``refuses_all``."""
+
+    refuses_diffs = refuses_all = False
+
+    def apply_diffs(self, bids: Any, asks: Any, update_id: int) -> None:
+        if self.refuses_diffs:
+            raise RuntimeError("a bug")
+        super().apply_diffs(bids, asks, update_id)
+
+    def apply_snapshot(self, bids: Any, asks: Any, update_id: int) -> None:
+        if self.refuses_all and bids:
+            raise RuntimeError("a bug")
+        super().apply_snapshot(bids, asks, update_id)
+
+
+@pytest.mark.parametrize("is_fed", [True, False], ids=["fed", "through the queue"])
+async def test_book_that_lacks_a_change_is_out_of_use_and_shown_anew(
+    is_fed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR", timing=replace(QUICK, show_pause=0.1)) as place:
+        place.source.order_book_create_function = FaultyBook
+        await place.started()
+        book = place.tracker.order_books["BTC-ZAR"]
+        book.refuses_diffs = True
+        if not is_fed:
+            place.source._take = None
+        await place.server.change("BTCZAR", [("990", "3")])
+        await until(lambda: not place.source.has_live_book("BTC-ZAR"))
+        await until(lambda: place.book("BTC-ZAR") == ([], []))
+        assert place.source.has_live_book("ETH-ZAR")
+        # Nothing more changes: the supervision brings it back.
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert place.source.has_live_book("BTC-ZAR")
+        book.refuses_diffs = False
+        await place.server.change("BTCZAR", [("990", "4")])
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, "BTC-ZAR: a message of the order book could not be applied.")) == 1
+        assert place.server.snapshots_sent == {"BTCZAR": 1, "ETHZAR": 1}
+
+
+async def test_book_that_cannot_be_shown_stays_out_of_use_and_is_tried_ever_more_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    timing = replace(QUICK, show_pause=0.1, show_pause_max=0.4)
+    async with world("BTC-ZAR", "ETH-ZAR", timing=timing) as place:
+        place.source.order_book_create_function = FaultyBook
+        await place.started()
+        book = place.tracker.order_books["BTC-ZAR"]
+        book.refuses_diffs = book.refuses_all = True
+        began = asyncio.get_running_loop().time()
+        async with busy(place, "BTCZAR", "ETHZAR"):
+            await until(lambda: len(texts(caplog, "BTC-ZAR: a message of the order book could not be applied.")) == 4)
+            # After the first three: 0.1, 0.2 and 0.4 s.
+            assert asyncio.get_running_loop().time() - began >= 0.7
+            assert place.book("BTC-ZAR") == ([], [])
+            assert not place.source.has_live_book("BTC-ZAR")
+            assert place.source.has_live_book("ETH-ZAR")
+            book.refuses_diffs = book.refuses_all = False
+            await until(lambda: place.source.has_live_book("BTC-ZAR"))
+        await place.equals("BTC-ZAR", "ETH-ZAR")
 
 
 async def test_trade_that_cannot_be_read_is_said_once_until_one_can(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,6 +55,10 @@ class Source(OrderBookTrackerDataSource):
         self.order_book_create_function = book
         self.is_there = asyncio.Event()
         self.take: TakeChange | None = None
+        self.unapplied: list[str] = []
+
+    def on_unapplied(self, trading_pair: str) -> None:
+        self.unapplied.append(trading_pair)
 
     @contextmanager
     def feeding(self, take: TakeChange) -> Iterator[None]:
@@ -114,6 +118,7 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
     await until(lambda: book.snapshot_uid == 10)
     assert [row.price for row in book.bid_entries()] == [98.0]
     assert "BTC-ZAR: a message of the order book could not be applied" in caplog.text
+    assert source.unapplied == ["BTC-ZAR"]
     assert "A message of the order books could not be read" in caplog.text
     counts = tracker.metrics.per_pair_metrics["BTC-ZAR"]
     assert counts.diffs_processed == tracker.metrics.total_diffs_processed == 3
