@@ -182,6 +182,25 @@ class _ChecksummedBook(VerifiedBook):
     def __init__(self) -> None:
         super().__init__()
         self._checksum = 0
+        # The highest sequence heard, in place or not, and that of the last snapshot refused for being behind it.
+        self._heard = -1
+        self._refused = inf
+
+    def _verify_age(self, snapshot: int) -> None:
+        """Refuse a snapshot behind what was heard already: it does not show the present.
+
+        Numbers that start anew look the same at first. So the next one is believed if it has moved on meanwhile; a
+        repetition of the old one has not.
+        """
+        if snapshot < self._heard and snapshot <= self._refused:
+            self._refused = snapshot
+            raise SequenceGapError(self._heard, snapshot)
+
+    def _begin(self, snapshot: int) -> None:
+        """Count on from a snapshot that has proven right."""
+        self._sequence = self._heard = snapshot
+        self._refused = inf
+        self._verified = True
 
     def _verify_checksum(self, expected: int) -> None:
         """Compare the checksum, which is computed again only when an entry that it covers may have changed."""
@@ -206,12 +225,14 @@ class L1Book(_ChecksummedBook):
         data = frame["d"]
         sequence = _integer(data["sq"])
         if frame["type"] == CONSTANTS.OB_L1_SNAPSHOT:
+            self._verify_age(sequence)
             self._bids.replace(data["b"])
             self._asks.replace(data["a"])
             self._verify(data)
-            self._sequence = sequence
-            self._verified = True
+            self._begin(sequence)
             return self.snapshot()
+        if sequence > self._heard:
+            self._heard = sequence
         if not self._verified:
             return None
         if sequence != self._sequence + 1:
@@ -259,13 +280,15 @@ class FullBook(_ChecksummedBook):
         data = frame["data"]
         sequence = _integer(data["SequenceNumber"])
         if frame["type"] == CONSTANTS.FULL_ORDERBOOK_SNAPSHOT:
+            self._verify_age(sequence)
             self._clear()
             self._apply_side(self._bids, data["Bids"])
             self._apply_side(self._asks, data["Asks"])
             self._verify(data)
-            self._sequence = sequence
-            self._verified = True
+            self._begin(sequence)
             return self.snapshot()
+        if sequence > self._heard:
+            self._heard = sequence
         if not self._verified:
             return None
         expected = self._sequence + sum(len(level["Orders"]) for level in (*data["Bids"], *data["Asks"]))

@@ -90,8 +90,7 @@ HARMLESS = {Verdict.HARMLESS}
 
 # What the checksum and the sequence of L1 and FULL promise alike.
 PROMISES_OF_DIFFS = {
-    # A lost snapshot leaves no book. A snapshot that comes again, or late, starts the book again at its own time; the
-    # diff that follows does not fit, unless it is the very next.
+    # A lost snapshot leaves no book. A snapshot that comes again, or late, is refused if it is behind what was heard.
     FaultKind.LOST: {Verdict.NEXT, Verdict.NO_BOOK},
     FaultKind.DOUBLED: REFUSED | HARMLESS | {Verdict.NEXT},
     FaultKind.LATE: REFUSED | HARMLESS | {Verdict.NEXT},
@@ -487,6 +486,7 @@ def test_vectors_hold_for_books_of_both_feeds(vector: Json) -> None:
         assert len(book.snapshot().bids) == len(orders_of(vector["bids"]))
         wrong = json.loads(json.dumps(frame))
         wrong[LAYOUTS[feed].data][LAYOUTS[feed].checksum] += 1
+        book = BookFeed(feed).new_book()
         book.apply(EMPTY[feed])
         with pytest.raises(ChecksumMismatchError):
             book.apply(wrong)

@@ -124,6 +124,44 @@ async def test_doubted_book_is_shown_for_a_moment_and_then_not_at_all(caplog: py
         assert len(texts(caplog, "BTC-ZAR: the order book is live.")) == 1
 
 
+async def test_old_snapshot_is_not_shown_as_the_present(caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        old = place.server.levels["BTCZAR"].snapshot_frame()
+        for amount in ("3", "4", "5"):
+            await place.server.change("BTCZAR", [("990", amount)])
+        await place.equals("BTC-ZAR")
+        await place.server.publish(L1, "BTCZAR", old)
+        await until(lambda: place.server.snapshots_sent["BTCZAR"] == 2)
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert len(texts(caplog, "BTC-ZAR: the order book is dropped and asked for afresh (sequence 1030 came")) == 1
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+
+
+async def test_snapshot_that_is_older_than_the_first_diffs_is_asked_for_again() -> None:
+    server = TradeSocketServer("BTCZAR")
+    server.withheld_snapshots.add("BTCZAR")
+    async with world("BTC-ZAR", server=server, timing=replace(QUICK, snapshot_patience=5.0)) as place:
+        await until(lambda: server.clients and server.clients[0].lists.get(L1))
+        late = server.levels["BTCZAR"].snapshot_frame()
+        await server.change("BTCZAR", [("990", "3")])
+        server.withheld_snapshots.clear()
+        await server.publish(L1, "BTCZAR", late)
+        await place.started()
+        assert place.equal("BTC-ZAR")
+
+
+async def test_exchange_that_sends_the_same_old_snapshot_for_ever_ends_in_a_simpler_feed() -> None:
+    async with world("BTC-ZAR", "ETH-ZAR") as place:
+        await place.started()
+        stale = place.server.levels["BTCZAR"].snapshot_frame()
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        place.server.levels["BTCZAR"].snapshot_frame = lambda: stale  # type: ignore[method-assign]
+        await place.server.publish(L1, "BTCZAR", stale)
+        await until_fallen_back(place)
+
+
 # --- Stalled books ----------------------------------------------------------------------------------------------------
 STALLED = replace(QUICK, stall_lookback=0.05, stall_patience=0.1, stall_pause=60.0)
 ALARM = "BTC-ZAR: the order book is dropped and asked for afresh (a public trade does not show in it)"

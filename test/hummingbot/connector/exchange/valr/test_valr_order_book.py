@@ -245,6 +245,61 @@ def test_l1_sequence_must_be_the_next(sequence: int) -> None:
     assert not book.verified
 
 
+def frames_of_a_session(feed: str) -> tuple[VerifiedBook, list[dict[str, Any]], list[dict[str, Any]]]:
+    """A book, the snapshots that could be asked for while an exchange moves on, and the diffs between them."""
+    exchange: ReferenceLevels | ReferenceOrders
+    if feed == "l1":
+        exchange = ReferenceLevels("X")
+        exchange.change([("10", "1")], [("11", "1")])
+        snapshots = [exchange.snapshot_frame()]
+        diffs = []
+        for step in range(4):
+            diffs.append(exchange.diff_frame([("9", str(step + 1))], []))
+            snapshots.append(exchange.snapshot_frame())
+        return L1Book(), snapshots, diffs
+    exchange = ReferenceOrders("X")
+    exchange.change([("Bids", "10", "a", "1"), ("Asks", "11", "b", "1")])
+    snapshots, diffs = [exchange.snapshot_frame()], []
+    for step in range(4):
+        diffs.append(exchange.update_frame([("Bids", "9", f"c{step}", "1")]))
+        snapshots.append(exchange.snapshot_frame())
+    return FullBook(), snapshots, diffs
+
+
+@pytest.mark.parametrize("feed", ["l1", "full"])
+@pytest.mark.parametrize("proven", [True, False], ids=["the book was there", "the diffs came first"])
+def test_a_snapshot_behind_what_was_heard_proves_nothing(feed: str, proven: bool) -> None:
+    book, snapshots, diffs = frames_of_a_session(feed)
+    if proven:
+        book.apply(snapshots[0])
+    for diff in diffs[:3]:
+        book.apply(diff)
+    for old in (snapshots[2], snapshots[1], snapshots[1]):
+        with pytest.raises(SequenceGapError):
+            book.apply(old)
+        assert not book.verified
+    assert book.apply(snapshots[3]) is not None
+    assert book.apply(diffs[3]) is not None
+    assert book.snapshot() == frames_of_a_session(feed)[0].apply(snapshots[4])
+
+
+@pytest.mark.parametrize("feed", ["l1", "full"])
+def test_numbers_that_start_anew_are_believed_once_they_have_moved_on(feed: str) -> None:
+    """A gap in what was heard leaves its mark, too: the exchange is that far, whatever came of the frame."""
+    book, snapshots, diffs = frames_of_a_session(feed)
+    for each in (snapshots[0], diffs[0]):
+        book.apply(each)
+    with pytest.raises(SequenceGapError):
+        book.apply(diffs[3])
+    with pytest.raises(SequenceGapError):
+        book.apply(snapshots[1])
+    assert book.apply(snapshots[2]) is not None
+    assert book.apply(diffs[2]) is not None
+    assert book.apply(snapshots[3]) is not None
+    with pytest.raises(SequenceGapError):
+        book.apply(snapshots[0])
+
+
 def test_checksum_that_differs_is_an_error() -> None:
     book = started_l1()
     with pytest.raises(ChecksumMismatchError) as caught:
