@@ -74,6 +74,7 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
         "sell",
         "start_network",
         "start_tracking_order",
+        "status_dict",
         "stop_network",
         "supported_order_types",
         "tick",

@@ -161,6 +161,7 @@ class ValrExchange(ExchangePyBase):
             domain, valr_url or getattr(connector_configuration, f"{domain}_url", None)
         )
         self._trading_pairs = trading_pairs or []
+        self._first_pairs = frozenset(self._trading_pairs)
         self._trading_required = trading_required
         self._warn = Warner(self.logger)
         self._markets = Markets(self._api_get, self._warn, self.logger)
@@ -317,6 +318,16 @@ class ValrExchange(ExchangePyBase):
         if order is None or order.exchange_order_id is None:
             return None
         return self._order_book_source.queue_position(order.trading_pair, order.exchange_order_id)
+
+    @property
+    def status_dict(self) -> dict[str, bool]:
+        """What has been prepared, by Hummingbot's names; the rules have when those of every pair are known."""
+        status: dict[str, bool] = super().status_dict
+        # A pair that is added while others are traded must not stop them.
+        ours = (pair for pair in self._trading_pairs if pair in self._first_pairs)
+        if self._trading_required and not all(pair in self._trading_rules for pair in ours):
+            status["trading_rule_initialized"] = False
+        return status
 
     @property
     def is_trading_required(self) -> bool:
@@ -583,7 +594,18 @@ class ValrExchange(ExchangePyBase):
             self.logger().info("VALR cancels every open order of the account from now on when this socket drops.")
 
     async def _trading_rules_polling_loop(self) -> None:
-        await self._keep_fresh("trading rules", self._update_trading_rules, self.TRADING_RULES_INTERVAL)
+        await self._keep_fresh("trading rules", self._update_rules_of_all_pairs, self.TRADING_RULES_INTERVAL)
+
+    async def _update_rules_of_all_pairs(self) -> None:
+        """Refresh the rules.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that is none, or one after which the rules of a pair of ours are not known
+        """
+        await self._update_trading_rules()
+        missing = [trading_pair for trading_pair in self._trading_pairs if trading_pair not in self._trading_rules]
+        if missing:
+            raise ValueError(f"none are listed that can be used for {', '.join(missing)}")
 
     async def _trading_fees_polling_loop(self) -> None:
         await self._keep_fresh("trading fees", self._update_trading_fees, self.TRADING_FEES_INTERVAL)
@@ -730,10 +752,12 @@ class ValrExchange(ExchangePyBase):
     ) -> None:
         """Create an order.
 
-        Numbers that are none, and a market order without a book to price it, fail it; the base leaves it pending, or
-        unknown, or takes a negative amount for filled.
+        Numbers that are none, a pair without rules, and a market order without a book to price it, fail it; the base
+        leaves it pending, or unknown, or takes a negative amount for filled.
         """
         try:
+            if trading_pair not in self._trading_rules:
+                raise ValueError(f"The trading rules of {trading_pair} are not known.")
             amount = _positive(amount, f"the amount of an order of {trading_pair}")
             if order_type is not OrderType.MARKET:
                 price = _positive(price, f"the price of an order of {trading_pair}")

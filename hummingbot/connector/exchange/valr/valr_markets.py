@@ -20,7 +20,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_symbols_with_book,
 )
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
-from hummingbot.connector.trading_rule import TradingRule
+from hummingbot.connector.trading_rule import TradingRule, s_decimal_max
 
 MARKET_SUMMARY_LIFETIME = 30.0
 # Between sides further apart than this the mid price says little.
@@ -67,6 +67,8 @@ class Markets:
         self._warn = warn
         self._logger = logger
         self._own_symbols: dict[str, str] = {}
+        # Said already: the list is asked for again and again while a pair of ours is missing.
+        self._unreadable: set[str] = set()
         self.untradable: frozenset[str] = frozenset()
         self._summaries: dict[str, MarketSummary] = {}
         self._summaries_time = -math.inf
@@ -77,7 +79,7 @@ class Markets:
         """Return the rows of the pairs that have an order book, and of those that are inactive.
 
         :raises ValrRequestError: no answer
-        :raises ValueError: an answer that is no list
+        :raises ValueError: an answer that is no list, or an empty one
         """
         return await self._rows_call.result()
 
@@ -86,8 +88,12 @@ class Markets:
         if not isinstance(rows, list):
             raise ValueError("VALR's list of pairs is not a list")
         rows = [row for row in rows if isinstance(row, dict)]
+        if not rows:
+            raise ValueError("VALR's list of pairs is empty")
         try:
             with_book = parse_symbols_with_book(await self._get(path_url=CONSTANTS.ORDER_TYPES_PATH))
+            if not with_book:
+                raise ValueError("no pair takes limit orders")
         except (ValrRequestError, ValueError) as error:
             self._warn(
                 f"VALR's order types could not be fetched ({error}); every active spot pair is offered.", "order types"
@@ -102,11 +108,16 @@ class Markets:
         # The active ones last, since the last rules of a pair count: VALR goes on listing its former symbols.
         wanted = [*_inactive(listed, trading_pairs), *filter(valr_utils.is_exchange_information_valid, listed)]
         rules = []
+        unreadable = set()
         for row in wanted:
             try:
                 rules.append(_trading_rule(parse_pair_rules(row)))
             except ValueError as error:
-                self._logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
+                symbol = str(row.get("symbol"))
+                unreadable.add(symbol)
+                if symbol not in self._unreadable:
+                    self._logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
+        self._unreadable = unreadable
         return rules
 
     def symbol_map(self, rows: Iterable[Any], trading_pairs: list[str]) -> bidict[str, str]:
@@ -183,8 +194,9 @@ def _rate(summary: MarketSummary) -> Decimal:
 def _trading_rule(rules: PairRules) -> TradingRule:
     return TradingRule(
         trading_pair=f"{rules.base}-{rules.quote}",
-        min_order_size=rules.min_base,
-        max_order_size=rules.max_base,
+        # An amount that rounds to nothing is below any minimum.
+        min_order_size=rules.min_base or rules.step,
+        max_order_size=rules.max_base or s_decimal_max,
         min_price_increment=rules.tick_size,
         min_base_amount_increment=rules.step,
         min_notional_size=rules.min_quote,

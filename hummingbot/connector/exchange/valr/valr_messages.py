@@ -543,16 +543,32 @@ def parse_trading_fees(rows: Any) -> tuple[TradingFee, ...]:
     return _readable(TradingFee, "trading fee", _list(rows, "trading fees"))
 
 
+def _bound(value: Any) -> Decimal | None:
+    try:
+        number = parse_number(value)
+    except ValueError:
+        return None
+    return number if number > 0 else None
+
+
+# VALR sees to its bounds by itself: one that cannot be read must not take a pair's steps away.
+Minimum = Annotated[Decimal, BeforeValidator(lambda value: _bound(value) or Decimal(0))]
+Maximum = Annotated[Decimal | None, BeforeValidator(_bound)]
+
+
 class PairRules(Message):
-    """One row of ``/v1/public/pairs``: what may be traded and in which steps (valr-api.md 3.1)."""
+    """One row of ``/v1/public/pairs``: what may be traded and in which steps (valr-api.md 3.1).
+
+    A minimum that is missing, or cannot be read, is zero, and such a maximum None.
+    """
 
     symbol: Text = Field(min_length=1)
     base: Text = Field(validation_alias="baseCurrency", min_length=1)
     quote: Text = Field(validation_alias="quoteCurrency", min_length=1)
-    min_base: Number = Field(validation_alias="minBaseAmount")
-    max_base: Number = Field(validation_alias="maxBaseAmount")
-    min_quote: Number = Field(validation_alias="minQuoteAmount")
-    max_quote: Number | None = Field(default=None, validation_alias="maxQuoteAmount")
+    min_base: Minimum = Field(default=Decimal(0), validation_alias="minBaseAmount")
+    max_base: Maximum = Field(default=None, validation_alias="maxBaseAmount")
+    min_quote: Minimum = Field(default=Decimal(0), validation_alias="minQuoteAmount")
+    max_quote: Maximum = Field(default=None, validation_alias="maxQuoteAmount")
     tick_size: Annotated[Number, Field(validation_alias="tickSize", gt=0)]
     base_decimals: Annotated[int, Field(validation_alias="baseDecimalPlaces", ge=0, le=18)]
 

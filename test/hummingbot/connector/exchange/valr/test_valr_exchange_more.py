@@ -18,6 +18,7 @@ import pytest
 import hummingbot
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
 from hummingbot.connector.exchange.valr import (
+    valr_exchange,
     valr_order_entry,
     valr_order_keeper,
     valr_order_lifecycle,
@@ -364,6 +365,90 @@ async def test_a_list_of_pairs_that_is_none_leaves_the_rules_alone(content: Any)
         with pytest.raises((ValueError, OSError)):
             await place.exchange._update_trading_rules()
         assert place.exchange.trading_rules == before
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {PAIRS: []},
+        {PAIRS: [None]},
+        {PAIRS: rows({"symbol": "BTCZAR", "baseCurrency": "BTC"})[0]},
+        {PAIRS: rows({"symbol": "ETHZAR", "tickSize": None})[0]},
+        {PAIRS: rows({"symbol": "ETHZAR", "baseDecimalPlaces": None}, {"symbol": "BTCZAR", "baseCurrency": "BTC"})[0]},
+        {ORDER_TYPES: rows({"symbol": "BTCZAR"})[1]},
+    ],
+)
+async def test_rules_that_lack_a_pair_of_ours_are_asked_for_again_soon(
+    answers: dict[str, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(valr_exchange, "REFRESH_RETRY", 0.02)
+    async with world(rules=False) as place:
+        good = {path: place.valr.answers[path] for path in answers}
+        place.valr.answers |= answers
+        await place.exchange.start_network()
+        await until(lambda: len(place.valr.sent(PAIRS)) >= 4)
+        assert not place.exchange.status_dict["trading_rule_initialized"]
+        place.valr.answers |= good
+        await until(lambda: place.exchange.status_dict["trading_rule_initialized"])
+        assert place.exchange.trading_rules[PAIR].min_price_increment == 1
+    assert len(texts(caplog, "trading rules could not be fetched", logging.WARNING)) == 1
+    assert len(texts(caplog, "Error parsing the trading pair rule", logging.ERROR)) <= 1
+
+
+async def test_an_empty_list_of_order_types_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[ORDER_TYPES] = []
+        await place.exchange._update_trading_rules()
+        assert PAIR in place.exchange.trading_rules
+    assert texts(caplog, "order types could not be fetched")
+
+
+async def test_rules_once_known_stay_when_a_list_lacks_them() -> None:
+    async with world() as place:
+        rule = place.exchange.trading_rules[PAIR]
+        for content in (rows({"symbol": "BTCZAR", "baseCurrency": "BTC"}), rows({"symbol": "ETHZAR", "tickSize": "?"})):
+            place.valr.answers |= dict(zip((PAIRS, ORDER_TYPES), content, strict=True))
+            await place.exchange._update_trading_rules()
+            assert place.exchange.trading_rules[PAIR] is rule
+            assert place.exchange.status_dict["trading_rule_initialized"]
+
+
+async def test_a_pair_added_while_others_are_traded_does_not_stop_them() -> None:
+    async with world() as place:
+        place.exchange._trading_pairs.append("NEW-ZAR")
+        assert place.exchange.status_dict["trading_rule_initialized"]
+
+
+@pytest.mark.parametrize("maximum", [None, "", "0", "?"])
+async def test_without_a_maximum_any_amount_is_sent(maximum: Any) -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[PAIRS] = rows({"symbol": "ETHZAR", "maxBaseAmount": maximum})[0]
+        await place.exchange._update_trading_rules()
+        place.valr.answers[LIMIT] = (201, {"id": ORDER_ID})
+        place.exchange.buy(PAIR, Decimal(1_000_000), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("created"))
+
+
+async def test_without_a_minimum_an_amount_still_has_to_be_one() -> None:
+    async with world(rules=False) as place:
+        bounds = {"minBaseAmount": None, "minQuoteAmount": None}
+        place.valr.answers[PAIRS] = rows({"symbol": "ETHZAR", **bounds})[0]
+        await place.exchange._update_trading_rules()
+        place.exchange.buy(PAIR, Decimal("0.000000001"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        assert not place.valr.sent(LIMIT)
+
+
+@pytest.mark.parametrize("order_type", [OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.MARKET])
+async def test_an_order_of_a_pair_without_rules_fails(order_type: OrderType) -> None:
+    async with world(rules=False) as place:
+        identifier = place.exchange.sell(PAIR, Decimal("0.5"), order_type, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        (failure,) = place.told("failed")
+        assert failure.order_id == identifier
+        assert "trading rules of ETH-ZAR are not known" in failure.error_message
+        assert place.valr.requests == []
+        assert not place.exchange.in_flight_orders
 
 
 # --- Fees -------------------------------------------------------------------------------------------------------------

@@ -1079,14 +1079,21 @@ def test_pair_rules() -> None:
         ("baseDecimalPlaces", "-1"),
         ("baseDecimalPlaces", "19"),
         ("baseDecimalPlaces", "many"),
-        ("minBaseAmount", ""),
-        ("maxBaseAmount", "?"),
-        ("minQuoteAmount", None),
     ],
 )
 def test_senseless_rules_are_refused_by_name(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
         parse_pair_rules({**sample("rest-public-pairs")[0], field: value})
+
+
+@pytest.mark.parametrize("value", [..., None, "", "?", "0", "-1"])
+def test_bounds_that_are_none_take_no_rules_away(value: Any) -> None:
+    row = sample("rest-public-pairs")[0]
+    bounds = ("minBaseAmount", "maxBaseAmount", "minQuoteAmount", "maxQuoteAmount")
+    row = {key: content for key, content in row.items() if key not in bounds}
+    rules = parse_pair_rules(row if value is ... else row | dict.fromkeys(bounds, value))
+    assert (rules.min_base, rules.max_base, rules.min_quote, rules.max_quote) == (0, None, 0, None)
+    assert (rules.tick_size, rules.base_decimals) == (1, 8)
 
 
 def test_only_pairs_that_take_limit_orders_have_a_book() -> None:
