@@ -1024,9 +1024,16 @@ class ValrExchange(ExchangePyBase):
         return explain_sub_account(self._options.sub_account_id)
 
     async def _update_trading_fees(self) -> None:
+        """Refresh the account's own fees, by VALR's symbols: which pairs these are may be known later.
+
+        :raises ValrRequestError: no answer
+        :raises ValueError: an answer that is no list, or names no fee
+        """
         rows = await self._api_get(path_url=CONSTANTS.TRADING_FEES_PATH, is_auth_required=True)
-        symbols = await self.trading_pair_symbol_map()
-        self._trading_fees = {symbols[fee.symbol]: fee for fee in parse_trading_fees(rows) if fee.symbol in symbols}
+        fees = {fee.symbol: fee for fee in parse_trading_fees(rows)}
+        if not fees:
+            raise ValueError("VALR names none")
+        self._trading_fees |= fees
 
     def _get_fee(
         self,
@@ -1040,7 +1047,8 @@ class ValrExchange(ExchangePyBase):
     ) -> TradeFeeBase:
         maker = order_type is OrderType.LIMIT_MAKER if is_maker is None else is_maker
         schema = self.trade_fee_schema()
-        rates: TradingFee | None = self._trading_fees.get(f"{base_currency}-{quote_currency}")
+        symbol = self._symbols.get(f"{base_currency}-{quote_currency}")
+        rates: TradingFee | None = self._trading_fees.get(symbol)
         if rates is not None:
             percent = (rates.maker_percent if maker else rates.taker_percent) / 100
         else:

@@ -481,6 +481,32 @@ async def test_fees_are_the_accounts_own() -> None:
         assert request.is_signed_rightly
 
 
+OWN_FEES = [{"currencyPair": "ETHZAR", "makerPercentage": "0.08", "takerPercentage": "0.1"}]
+
+
+async def test_fees_that_came_before_the_pairs_are_not_lost() -> None:
+    async with world(rules=False) as place:
+        pairs = place.valr.answers[PAIRS]
+        place.valr.answers |= {PAIRS: (503, "<html>"), FEES: OWN_FEES}
+        await place.exchange._update_trading_fees()
+        place.valr.answers[PAIRS] = pairs
+        await place.exchange._update_trading_rules()
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT_MAKER) == Decimal("0.0008")
+
+
+@pytest.mark.parametrize("content", [[], [{"currencyPair": "ETHZAR"}], (503, "<html>"), {}])
+async def test_fees_once_known_stay_when_an_answer_lacks_them(content: Any) -> None:
+    async with world() as place:
+        place.valr.answers[FEES] = OWN_FEES
+        await place.exchange._update_trading_fees()
+        place.valr.answers[FEES] = content
+        with pytest.raises((ValueError, OSError)):
+            await place.exchange._update_trading_fees()
+        place.valr.answers[FEES] = [{**OWN_FEES[0], "currencyPair": "BTCZAR"}]
+        await place.exchange._update_trading_fees()
+        assert fee_of(place.exchange, PAIR, OrderType.LIMIT) == Decimal("0.001")
+
+
 @pytest.mark.parametrize(
     ("paid", "flat_fees"),
     [
