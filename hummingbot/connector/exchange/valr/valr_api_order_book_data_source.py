@@ -12,7 +12,7 @@ until there is proof again.
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from math import inf
 from typing import Any, Protocol
@@ -40,6 +40,7 @@ from hummingbot.core.data_type.order_book_tracker_data_source import OrderBookTr
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 _EMPTY_BOOK = BookChange(True, {}, {})
+_UNLISTED = "VALR lists no such pair, or its list could not be read."
 
 
 class Connector(Protocol):
@@ -317,22 +318,33 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """Look up the symbols that are still missing; tell whether there is any pair to subscribe to."""
         self._resolve_at = self._now + self._timing.reconnect_delay
         pairs = [self._pair(trading_pair) for trading_pair in self._trading_pairs]
-        return any([await self._resolve_symbol(pair) for pair in pairs])
+        # All at once: the connector lets all who wait share one call for its list.
+        await asyncio.gather(*map(self._look_up_symbol, pairs))
+        self._refuse([pair for pair in pairs if not pair.symbol], _UNLISTED)
+        return any(pair.symbol for pair in pairs)
 
     async def _resolve_symbol(self, pair: TrackedPair) -> bool:
+        await self._look_up_symbol(pair)
         if not pair.symbol:
-            try:
-                pair.symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair=pair.trading_pair)
-            except KeyError:
-                self.refuse(pair, "VALR lists no such pair, or its list could not be read.")
+            self.refuse(pair, _UNLISTED)
         return bool(pair.symbol)
+
+    async def _look_up_symbol(self, pair: TrackedPair) -> None:
+        if not pair.symbol:
+            with suppress(KeyError):
+                pair.symbol = await self._connector.exchange_symbol_associated_to_pair(trading_pair=pair.trading_pair)
 
     def refuse(self, pair: TrackedPair, reason: str) -> None:
         """Say, once, that a pair has no book for now."""
-        if pair.refusal != reason:
+        self._refuse([pair], reason)
+
+    def _refuse(self, pairs: list[TrackedPair], reason: str) -> None:
+        news = [pair for pair in pairs if pair.refusal != reason]
+        if news:
+            self.logger().error(f"{', '.join(pair.trading_pair for pair in news)}: no order book. {reason}")
+        for pair in pairs:
             pair.refusal = reason
-            self.logger().error(f"{pair.trading_pair}: no order book. {reason}")
-        pair.answered.set()
+            pair.answered.set()
 
     # --- Supervision --------------------------------------------------------------------------------------------------
     @property

@@ -623,13 +623,16 @@ class ValrExchange(ExchangePyBase):
                 failures = 0
             except asyncio.CancelledError:
                 raise
-            except (ValrRequestError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - the outermost loop of the task
                 failures += 1
-                self._warn(f"VALR's {what} could not be fetched: {error}", what)
-            except Exception:  # noqa: BLE001 - the outermost loop of the task
-                failures += 1
-                self.logger().exception(f"Unexpected error while fetching {what}.")
+                self._say_unfetched(what, error)
             await self._sleep(back_off(failures, REFRESH_RETRY, REFRESH_RETRY_MAX) if failures else interval)
+
+    def _say_unfetched(self, what: str, error: Exception) -> None:
+        if isinstance(error, ValrRequestError | ValueError):
+            self._warn(f"VALR's {what} could not be fetched: {error}", what)
+        else:
+            self.logger().error(f"Unexpected error while fetching {what}.", exc_info=error)
 
     # --- Orders -------------------------------------------------------------------------------------------------------
     async def _symbol_of(self, trading_pair: str) -> str:
@@ -1103,6 +1106,17 @@ class ValrExchange(ExchangePyBase):
             for trading_pair, rule in self._trading_rules.items()
             if trading_pair in self._symbols
         }
+
+    async def _initialize_trading_pair_symbol_map(self) -> None:
+        """Ask for the pairs; trouble is one line now and then, where the base logs a traceback each time."""
+        try:
+            await self._update_trading_rules()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the outermost step of the task that all share
+            # That VALR does not answer, or refuses for the rate, has been said.
+            if not isinstance(error, ValrRequestError) or isinstance(error, ValrRefusedError):
+                self._say_unfetched("list of pairs", error)
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))

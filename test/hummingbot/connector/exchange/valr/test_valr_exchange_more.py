@@ -357,6 +357,27 @@ async def test_without_order_types_every_active_spot_pair_is_offered(caplog: pyt
     assert texts(caplog, "order types could not be fetched")
 
 
+@pytest.mark.parametrize("answer", [(503, "<html>"), refusal(-1, "no"), []])
+async def test_many_pairs_take_one_call_a_round_and_few_lines_while_their_list_cannot_be_had(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    coins = [f"C{number}" for number in range(20)]
+    async with world(rules=False) as place:
+        place.exchange._trading_pairs[:] = [f"{coin}-ZAR" for coin in coins]
+        place.valr.answers[PAIRS] = answer
+        for round_number in (1, 2, 3):
+            assert not await place.exchange._order_book_source._resolve_symbols()
+            assert len(place.valr.sent(PAIRS)) == round_number
+        said = [each for each in caplog.records if each.levelno >= logging.WARNING]
+        assert len(said) == 2
+        assert not any(each.exc_info for each in said)
+        place.valr.answers |= dict(
+            zip((PAIRS, ORDER_TYPES), rows(*({"symbol": f"{c}ZAR", "baseCurrency": c} for c in coins)), strict=True)
+        )
+        assert await place.exchange._order_book_source._resolve_symbols()
+        assert len(place.exchange._order_book_source.tracked_pairs()) == len(coins)
+
+
 @pytest.mark.parametrize("content", [{"code": 5}, "null", {"pairs": []}])
 async def test_a_list_of_pairs_that_is_none_leaves_the_rules_alone(content: Any) -> None:
     async with world() as place:
