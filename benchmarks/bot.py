@@ -13,13 +13,15 @@ import hummingbot
 from benchmarks.exchange import PAIR, BenchExchange
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.core.clock import Clock, ClockMode
-from hummingbot.core.data_type.common import OrderType
+from hummingbot.core.data_type.common import OrderType, PositionAction
 from hummingbot.core.event.event_forwarder import EventForwarder
 from hummingbot.core.event.events import MarketEvent
 
 # Journals and logs of a benchmark are no business of the Hummingbot it borrows.
 _HOME = tempfile.TemporaryDirectory(prefix="valr-bench-")
 hummingbot.set_prefix_path(_HOME.name)
+
+NO_EXPIRY = float("nan")
 
 EVENTS = {
     MarketEvent.BuyOrderCreated: "created",
@@ -94,8 +96,12 @@ class BenchBot:
         await self.connector.stop_network()
 
     def buy(self, price: Decimal, amount: Decimal = Decimal("0.01")) -> str:
-        """Place a limit order as a strategy does."""
-        return str(self.connector.buy(PAIR, amount, OrderType.LIMIT, price))
+        """Place a limit order as Hummingbot's strategies do, with all that they name."""
+        return str(
+            self.connector.buy(
+                PAIR, amount, OrderType.LIMIT, price, expiration_ts=NO_EXPIRY, position_action=PositionAction.OPEN
+            )
+        )
 
     def cancel(self, client_order_id: str) -> None:
         """Cancel as a strategy does."""

@@ -94,6 +94,8 @@ WORD_STATES = {
 # VALR's symbol, the steps of prices and amounts, the least and most amount, and the least worth of an order.
 PlainRules = tuple[str, Decimal, Decimal, Decimal, Decimal, Decimal]
 LIMIT_TYPES = (OrderType.LIMIT, OrderType.LIMIT_MAKER)
+# Beside these Hummingbot's strategies name an expiry, and what a derivative's order does to a position: nothing here.
+MEANINGFUL_QUALIFIERS = frozenset(("time_in_force", "quote_amount"))
 _INFINITY = Decimal("Infinity")
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
@@ -709,7 +711,7 @@ class ValrExchange(ExchangePyBase):
         qualifiers: dict[str, Any],
     ) -> str:
         fields = sent = None
-        if not qualifiers and order_type in LIMIT_TYPES:
+        if order_type in LIMIT_TYPES and MEANINGFUL_QUALIFIERS.isdisjoint(qualifiers):
             fields = self._plain_fields(side, trading_pair, amount, order_type, price)
         if fields is None:
             order_id = self._keeper.ids.new(side is TradeType.BUY, trading_pair)

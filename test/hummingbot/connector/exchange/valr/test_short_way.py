@@ -12,11 +12,15 @@ import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import valr_order_entry
+from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_order_entry import Placement
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import SendCancel
 from hummingbot.connector.exchange.valr.valr_web_utils import Begun, frame_encoder
+from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType
+from hummingbot.strategy.market_trading_pair_tuple import MarketTradingPairTuple
+from hummingbot.strategy.strategy_py_base import StrategyPyBase
 from test.hummingbot.connector.exchange.valr.rest_world import (
     CANCEL,
     LIMIT,
@@ -93,6 +97,45 @@ async def test_the_frame_is_written_before_buy_returns_and_the_journal_before_th
         socket.answer({"type": "PLACE_LIMIT_WS_RESPONSE", "data": {"orderId": ORDER_ID}})
         await place.hears({"type": "ORDER_PROCESSED", "data": {"orderId": ORDER_ID, "success": True}})
         assert [event.order_id for event in place.told("created")] == [order_id]
+
+
+class Buyer(StrategyPyBase):
+    """A strategy of Hummingbot's, which buys once it is told to."""
+
+    def __init__(self, exchange: ValrExchange) -> None:
+        super().__init__()
+        self._market = MarketTradingPairTuple(exchange, PAIR, *PAIR.split("-"))
+        self.add_markets([exchange])
+
+    def tick(self, timestamp: float) -> None:
+        pass
+
+    def order(self, is_buy: bool) -> str:
+        submit = self.buy_with_specific_market if is_buy else self.sell_with_specific_market
+        return str(submit(self._market, Decimal("0.5"), OrderType.LIMIT, Decimal(10000)))
+
+
+@pytest.mark.parametrize("is_buy", [True, False])
+async def test_orders_of_hummingbots_strategies_go_the_short_way(is_buy: bool) -> None:
+    async with world() as place:
+        socket, strategy = await open_socket(place), Buyer(place.exchange)
+        with Clock(ClockMode.BACKTEST, 1.0, 1_800_000_000.0, 1_800_000_010.0) as clock:
+            clock.add_iterator(strategy)
+            clock.backtest_til(1_800_000_002.0)
+            order_id = strategy.order(is_buy)
+        (frame,) = socket.frames
+        assert (frame["clientMsgId"], frame["payload"]["side"]) == (order_id, "BUY" if is_buy else "SELL")
+        # On the long way it is on record before it is written.
+        assert socket.on_record == [set()]
+        assert list(place.exchange.in_flight_orders) == [order_id]
+
+
+@pytest.mark.parametrize("qualifier", [{"time_in_force": "IOC"}, {"time_in_force": "GTC"}])
+async def test_what_qualifies_an_order_is_sent(qualifier: dict[str, str]) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        buy(place, **qualifier)
+        assert [each["payload"]["timeInForce"] for each in socket.frames] == [qualifier["time_in_force"]]
 
 
 async def test_a_refusal_is_told_after_buy_has_returned() -> None:
