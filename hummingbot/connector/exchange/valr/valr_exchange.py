@@ -1,6 +1,7 @@
 """``ValrExchange``: wires the rooms of the connector to Hummingbot's ``ExchangePyBase``."""
 
 import asyncio
+import contextlib
 import functools
 import math
 import time
@@ -61,6 +62,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrConnectionsFactory,
     ValrKeyRefusedError,
     ValrNotSentError,
+    ValrRateLimitedError,
     ValrReadOnlyError,
     ValrRefusedError,
     ValrRequestError,
@@ -492,7 +494,11 @@ class ValrExchange(ExchangePyBase):
         last_frames = (self._user_stream_source.last_frame_time, self._order_book_source.last_message_time)
         if any(now - last_frame < LIVENESS_WINDOW for last_frame in last_frames):
             return
-        await self._api_get(path_url=self.check_network_request_path)
+        if self._troubles.pause(CONSTANTS.TIME_LIMIT_ID):
+            # It has refused for the rate a moment ago: it is there, and its sockets may be open to us.
+            return
+        with contextlib.suppress(ValrRefusedError, ValrRateLimitedError):
+            await self._api_get(path_url=self.check_network_request_path)
 
     @property
     def _user_stream_source(self) -> ValrAPIUserStreamDataSource:

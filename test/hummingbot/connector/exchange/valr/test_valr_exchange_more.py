@@ -17,6 +17,7 @@ import pytest
 
 import hummingbot
 from hummingbot.client.settings import AllConnectorSettings, ConnectorSetting
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr import (
     valr_exchange,
     valr_order_entry,
@@ -658,6 +659,19 @@ async def test_silent_sockets_leave_the_network_to_a_request() -> None:
         place.exchange._user_stream_source._last_frame_time = time.time() - 31
         assert await place.exchange.check_network() is NetworkStatus.CONNECTED
         assert len(place.valr.sent(TIME)) == 1
+        place.valr.answers[TIME] = (503, "")
+        assert await place.exchange.check_network() is NetworkStatus.NOT_CONNECTED
+
+
+async def test_an_exchange_that_refuses_for_the_rate_is_there() -> None:
+    async with world() as place:
+        place.valr.answers[TIME] = (429, "")
+        assert await place.exchange.check_network() is NetworkStatus.CONNECTED
+        assert len(place.valr.sent(TIME)) == 1
+        # It is not asked again while it wants to be left alone, nor waited for.
+        assert await place.exchange.check_network() is NetworkStatus.CONNECTED
+        assert len(place.valr.sent(TIME)) == 1
+        await until(lambda: not place.exchange._troubles.pause(CONSTANTS.TIME_LIMIT_ID))
         place.valr.answers[TIME] = (503, "")
         assert await place.exchange.check_network() is NetworkStatus.NOT_CONNECTED
 
