@@ -327,7 +327,7 @@ class MarketBooks:
         elif kind == CONSTANTS.AUTHENTICATED:
             session.authenticated = True
         elif kind == CONSTANTS.UNAUTHORIZED:
-            self._give_up_keys()
+            self._give_up(session)
         elif kind == CONSTANTS.SUBSCRIBED:
             line = session.trade_line(parse_channel(message))
             if line is not None:
@@ -354,13 +354,15 @@ class MarketBooks:
         else:
             self._logger().warning(f"VALR reports on the market data socket: {message}")
             proven = session.authenticated or session.progress_at > -inf
-            if channel is None and session.signed and not proven:
-                # A refused signature may show as the socket's first frame (valr-api.md 2.2).
-                self._give_up_keys()
+            if channel is None and not proven:
+                # A refusal may show as the socket's first frame (valr-api.md 2.2).
+                if session.signed:
+                    self._give_up(session)
+                self._connections.note_refusal(signed=False)
 
-    def _give_up_keys(self) -> None:
-        self._connections.note_refused_keys()
-        raise ConnectionError("VALR refuses the keys")
+    def _give_up(self, session: MarketSession) -> None:
+        self._connections.note_refusal(signed=session.signed)
+        raise ConnectionError(f"VALR refuses {'the keys' if session.signed else 'a socket without keys'}")
 
     def _on_refused_book(self, session: MarketSession, line: BookLine, reason: str) -> None:
         """Try the simpler feeds, whatever the reason: VALR's words for an unknown feed and an unknown pair are one."""

@@ -47,7 +47,7 @@ class MarketConnections:
     """The connection that serves, ``active``, and during a handover its successor: both are ``sessions``.
 
     Handshakes are signed when there are keys, since VALR ends anonymous sockets after 15 minutes. Refused keys are
-    tried again at a later connection.
+    tried again at a later connection: after a pause, or at once when an anonymous socket is refused as well.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class MarketConnections:
         self._metrics = metrics
         self._logger = logger
         self._before_keys = GrowingPause(timing.keys_retry, timing.keys_retry_max)
+        self._strangers_refused = False
         self._renewal_wanted = False
         self._served_for = 0.0
         self.sessions: list[MarketSession] = []
@@ -102,9 +103,13 @@ class MarketConnections:
         """Ask for a successor that takes over once it has every book that is live now."""
         self._renewal_wanted = True
 
-    def note_refused_keys(self) -> None:
-        """Do without the keys for a while."""
-        self._before_keys.begin(asyncio.get_running_loop().time())
+    def note_refusal(self, *, signed: bool) -> None:
+        """Do without refused keys for a while; who is refused without them has to sign the next time."""
+        self._strangers_refused = not signed
+        # Within a pause the keys were tried for want of another way: that is no news.
+        if not signed or not self._before_keys.is_over(self._now):
+            return
+        self._before_keys.begin(self._now)
         text = "VALR refuses the keys on the market data socket; it is used without them for now."
         self._logger().warning(text)
         self._metrics.incident(IncidentKind.KEY_REFUSED, text)
@@ -130,7 +135,8 @@ class MarketConnections:
             await self._retire()
 
     async def _open(self) -> MarketSession:
-        session = MarketSession(signed=self._auth.has_keys and self._before_keys.is_over(self._now))
+        may_sign = self._strangers_refused or self._before_keys.is_over(self._now)
+        session = MarketSession(signed=self._auth.has_keys and may_sign)
         assistant = await self._connected_assistant(session.signed)
         session.socket = MarketSocket(
             assistant, self._timing, partial(self._reader.on_frame, session), self._reader.on_pause
@@ -141,9 +147,10 @@ class MarketConnections:
         return session
 
     async def _connected_assistant(self, signed: bool) -> WSAssistant:
-        headers = self._auth.handshake_headers(CONSTANTS.TRADE_SOCKET_PATH) if signed else {}
         assistant = await self._api_factory.get_ws_assistant()
         async with self._api_factory.throttler.execute_task(limit_id=CONSTANTS.SOCKET_CONNECT_LIMIT_ID):
+            # Signed when its turn has come: that can take a minute, and VALR refuses old timestamps.
+            headers = self._auth.handshake_headers(CONSTANTS.TRADE_SOCKET_PATH) if signed else {}
             try:
                 async with asyncio.timeout(self._timing.connect_deadline):
                     # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
@@ -153,8 +160,8 @@ class MarketConnections:
                         ping_timeout=None,
                     )
             except aiohttp.WSServerHandshakeError as error:
-                if signed and error.status in (400, 401, 403):
-                    self.note_refused_keys()
+                if error.status in (400, 401, 403):
+                    self.note_refusal(signed=signed)
                 raise
         return assistant
 

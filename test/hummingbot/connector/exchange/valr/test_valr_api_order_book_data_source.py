@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -20,6 +20,7 @@ from hummingbot.connector.exchange.valr.valr_market_messages import parse_trade
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookChange, BookFeed
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker, SequencedOrderBook
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_web_utils import Endpoints, build_api_factory
 from hummingbot.core.data_type.common import TradeType
 from hummingbot.core.data_type.order_book import OrderBook
@@ -117,10 +118,12 @@ async def world(
     timing: MarketTiming = QUICK,
     keys: bool = False,
     connector: Any = None,
+    throttler: ValrThrottler | None = None,
+    clock: Callable[[], float] = lambda: 1_700_000_000.0,
 ) -> AsyncIterator[World]:
     async with server or TradeSocketServer("BTCZAR", "ETHZAR", "XRPZAR") as exchange:
-        auth = ValrAuth("key" if keys else "", "secret" if keys else "", lambda: 1_700_000_000.0)
-        factory = build_api_factory(auth=auth)
+        auth = ValrAuth("key" if keys else "", "secret" if keys else "", clock)
+        factory = build_api_factory(throttler, auth=auth)
         trading_pairs = list(pairs)
         source = ValrAPIOrderBookDataSource(
             trading_pairs,
@@ -669,6 +672,64 @@ async def test_refused_keys_do_not_stop_public_data(refusal: str, caplog: pytest
         await place.started()
         await place.equals("BTC-ZAR")
         assert "X-VALR-API-KEY" not in server.clients[0].headers
+
+
+@pytest.mark.parametrize("refusal", ["401", "UNAUTHORIZED"])
+async def test_keys_that_are_refused_are_tried_again_where_nothing_goes_without_them(
+    refusal: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server, signed = TradeSocketServer("BTCZAR"), list[bool]()
+
+    def refuse(headers: dict[str, str]) -> int:
+        signed.append("X-VALR-API-KEY" in headers)
+        accepted = signed == [True, False, True, False, True]
+        server.greeting = [] if accepted or refusal.isdigit() else [{"type": refusal, "message": "Unauthorized"}]
+        return 101 if accepted or not refusal.isdigit() else int(refusal)
+
+    server.handshake_status = refuse
+    async with world("BTC-ZAR", keys=True, server=server, timing=replace(QUICK, reconnect_delay_max=0.2)) as place:
+        await place.started()
+        assert signed == [True, False, True, False, True]
+        assert len(texts(caplog, "VALR refuses the keys on the market data socket")) == 1
+        before_keys = place.source._connections._before_keys
+        # The pause is the first one, begun once.
+        assert before_keys.is_over(asyncio.get_running_loop().time() + QUICK.keys_retry)
+
+
+async def test_anonymous_socket_that_begins_with_an_error_and_ends_is_signed_the_next_time() -> None:
+    server, signed = TradeSocketServer("BTCZAR"), list[bool]()
+
+    def refuse(headers: dict[str, str]) -> int:
+        signed.append("X-VALR-API-KEY" in headers)
+        server.greeting = [{"type": "ERROR", "message": "Unauthorized"}] if len(signed) < 3 else []
+        return 101
+
+    server.handshake_status = refuse
+    server.withheld_snapshots.add("BTCZAR")
+    async with world("BTC-ZAR", keys=True, server=server) as place:
+        await until(lambda: len(signed) == 2 and server.clients)
+        await until(lambda: place.source._connections.active)
+        await server.drop_all()
+        server.withheld_snapshots.clear()
+        await place.started()
+        assert signed == [True, False, True]
+
+
+class LateTurns(ValrThrottler):
+    """Lets a minute pass before each turn."""
+
+    now = 1_700_000_000.0
+
+    async def acquire(self, limit_id: str) -> None:
+        self.now += 60
+        await super().acquire(limit_id)
+
+
+async def test_handshake_is_signed_when_its_turn_has_come() -> None:
+    throttler = LateTurns(CONSTANTS.RATE_LIMITS)
+    async with world("BTC-ZAR", keys=True, throttler=throttler, clock=lambda: throttler.now) as place:
+        await place.started()
+        assert place.server.history[0].headers["X-VALR-TIMESTAMP"] == "1700000060000"
 
 
 async def test_forbidden_anonymous_handshake_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
