@@ -123,7 +123,10 @@ class MarketBooks:
             text = f"The order book of {pair.trading_pair} comes from the feed '{feed}' now, no longer '{pair.feed}'."
             self._metrics.feed_changed(pair.trading_pair, text)
         pair.change_feed(feed, on_trial=on_trial)
-        pair.ready.clear()
+        if pair.ready.is_set():
+            # Whatever changes from now on is not seen before the other feed's snapshot.
+            pair.ready.clear()
+            pair.expires_at = min(pair.expires_at, self._now + self._timing.doubt_limit)
         self.subscribe_all()
 
     def _fall_back(self, pair: TrackedPair, feed: BookFeed, reason: str) -> None:
@@ -143,11 +146,12 @@ class MarketBooks:
 
     def _ask_again(self, session: MarketSession) -> None:
         """Ask again for what should have come; while other snapshots are coming in, the missing ones may be next."""
-        now = self._now
+        now = due_by = self._now
         if now - session.progress_at < self._timing.snapshot_patience:
-            return
-        overdue = [line for line in session.lines.values() if line.snapshot.due <= now]
-        unconfirmed = [line for line in session.lines.values() if line.trades.due <= now]
+            # One that comes again and again must not hold up the others for ever.
+            due_by -= self._timing.neighbours_patience
+        overdue = [line for line in session.lines.values() if line.snapshot.due <= due_by]
+        unconfirmed = [line for line in session.lines.values() if line.trades.due <= due_by]
         for line in unconfirmed:
             line.trades.ask_again(now, self._timing)
         self._escalate(session, overdue)
@@ -303,6 +307,9 @@ class MarketBooks:
         line = session.lines.get(str(frame.get("currencyPairSymbol")))
         if line is None:
             return
+        if not line.trades.has_come:
+            # Trades that come are subscribed to, whether or not VALR has said so.
+            line.trades.come()
         now = session.socket.last_frame_at
         self._note_unshown(line, "a public trade", now - self._timing.stall_lookback)
         pair = line.pair

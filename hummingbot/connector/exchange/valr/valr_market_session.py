@@ -134,10 +134,10 @@ class Awaited:
 class BookLine:
     """A pair's book and trades on one connection; times are the event loop's.
 
-    ``snapshot`` is awaited to prove the book, ``trades`` the confirmation of their subscription. ``heard_at`` is when
-    the last frame of the book came. ``unshown`` is something that has moved the book after ``unshown_since`` without a
-    frame that said so; at ``unshown_due`` that becomes an alarm. ``renewed_at`` is the last time the book was asked
-    for afresh, ``suspected_at`` the sequence of a book that seems to stand still.
+    ``snapshot`` is awaited to prove the book, ``trades`` the confirmation of their subscription, or the first of them.
+    ``heard_at`` is when the last frame of the book came. ``unshown`` is something that has moved the book after
+    ``unshown_since`` without a frame that said so; at ``unshown_due`` that becomes an alarm. ``renewed_at`` is the last
+    time the book was asked for afresh, ``suspected_at`` the sequence of a book that seems to stand still.
     """
 
     def __init__(self, pair: TrackedPair, due: float) -> None:

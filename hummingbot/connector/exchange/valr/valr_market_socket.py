@@ -31,6 +31,8 @@ class MarketTiming:
     # A book that is known to have changed without us is shown no longer than a fresh snapshot usually takes.
     doubt_limit: float = 1.0
     snapshot_patience: float = 5.0
+    # What is overdue waits so much longer while the snapshots of other pairs are coming in.
+    neighbours_patience: float = 10.0
     # Subscriptions change at most this often: doubts about many books share two frames.
     subscription_spacing: float = 0.1
     # Mismatches that follow each other within this time are in a row.

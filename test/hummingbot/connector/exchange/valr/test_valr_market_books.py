@@ -21,7 +21,7 @@ from hummingbot.core.data_type.order_book_message import OrderBookMessage
 from hummingbot.core.web_assistant.connections.data_types import WSRequest
 
 from .test_valr_api_order_book_data_source import QUICK, SHORT_LIVED, World, texts, world
-from .trade_socket_server import TradeSocketServer, until
+from .trade_socket_server import Client, TradeSocketServer, until
 
 L1 = CONSTANTS.OB_L1_DIFF
 PAIRS = ("BTC-ZAR", "ETH-ZAR", "XRP-ZAR")
@@ -318,6 +318,20 @@ async def test_feed_that_is_still_bad_does_not_flap(trouble: str, caplog: pytest
         assert server.snapshots_sent["ETHZAR"] == 1
 
 
+async def test_book_of_the_feed_that_was_left_is_not_shown_while_another_is_waited_for() -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.corrupted.add((L1, "BTCZAR"))
+    timing = replace(ONE_RETRY, feed_retry=0.5, stale_book_limit=60.0, doubt_limit=0.2, snapshot_patience=1.0)
+    async with world("BTC-ZAR", "ETH-ZAR", server=server, timing=timing) as place:
+        await place.started()
+        await until_fallen_back(place)
+        server.unheard.add((L1, "BTCZAR"))
+        await until(lambda: place.source.book_feed("BTC-ZAR") is BookFeed.L1)
+        await until(lambda: place.book("BTC-ZAR") == ([], []))
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+        await until_fallen_back(place)
+
+
 async def test_feed_that_valr_refuses_is_replaced_by_a_simpler_one(caplog: pytest.LogCaptureFixture) -> None:
     server = TradeSocketServer("BTCZAR", "ETHZAR")
     server.refused |= {(L1, "BTCZAR"), (CONSTANTS.FULL_ORDERBOOK_UPDATE, "BTCZAR")}
@@ -362,6 +376,62 @@ async def test_socket_that_hears_no_subscription_is_replaced(caplog: pytest.LogC
         assert texts(caplog, "No order book comes of BTC-ZAR, ETH-ZAR: a new connection is made.")
         # A simpler feed would not have helped.
         assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+
+
+class SilentOnTrades(TradeSocketServer):
+    """Confirms no subscription to trades."""
+
+    async def _subscribe(self, client: Client, event: str, symbols: list[str]) -> None:
+        if event == CONSTANTS.NEW_TRADE:
+            client.lists[event] = symbols
+        else:
+            await super()._subscribe(client, event, symbols)
+
+
+async def test_trades_that_come_prove_their_subscription() -> None:
+    server = SilentOnTrades("BTCZAR")
+    async with world("BTC-ZAR", server=server, timing=replace(QUICK, ping_interval=0.05, refusal_retry=0.1)) as place:
+        await place.started()
+        await server.trade("BTCZAR", id="a")
+        await until(lambda: place.source.last_trade_price("BTC-ZAR"))
+        (client,) = server.clients
+        asked, heard = len(client.subscribe_frames), len(client.received)
+        # As long as it takes to ask for them twice.
+        await until(lambda: len(client.received) - heard >= 20)
+        assert len(client.subscribe_frames) == asked
+
+
+async def test_pair_whose_trades_come_gets_a_simpler_feed_whatever_was_confirmed() -> None:
+    server = SilentOnTrades("BTCZAR")
+    server.unheard.add((L1, "BTCZAR"))
+    timing = replace(QUICK, snapshot_patience=0.1, refusal_retry=0.1)
+    async with world("BTC-ZAR", server=server, timing=timing) as place:
+        async with busy(place, "BTCZAR"):
+            await place.started()
+        await place.equals("BTC-ZAR")
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.AGGREGATED
+
+
+async def test_neighbour_that_is_renewed_over_and_over_does_not_hold_up_what_is_missing() -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.withheld_snapshots.add("ETHZAR")
+    timing = replace(QUICK, neighbours_patience=0.3)
+    async with world("BTC-ZAR", "ETH-ZAR", server=server, timing=timing, book_feed="aggregated") as place:
+        await until(lambda: place.source.has_live_book("BTC-ZAR"))
+
+        async def flap() -> None:
+            for step in count(1):
+                server.corrupted.add((CONSTANTS.AGGREGATED_ORDERBOOK_UPDATE, "BTCZAR"))
+                await server.change("BTCZAR", [("999", f"{step}")])
+                server.corrupted.clear()
+                await server.change("BTCZAR", [("999", f"{step}")])
+                await asyncio.sleep(0.05)
+
+        flapping = asyncio.create_task(flap())
+        server.withheld_snapshots.clear()
+        await until(lambda: place.source.has_live_book("ETH-ZAR"))
+        flapping.cancel()
+        await asyncio.wait({flapping})
 
 
 # --- Refusals ---------------------------------------------------------------------------------------------------------
