@@ -133,6 +133,20 @@ class PromptOrderBookTracker(OrderBookTracker):
                 except Exception:  # noqa: BLE001  the task's outermost loop
                     self.logger().exception("A message of the order books could not be read.")
 
+    async def _emit_trade_event_loop(self) -> None:
+        """Drop the trades that come before every book is there: they would pile up, and be told as news when old."""
+        dropping = asyncio.create_task(self._drop_trades())
+        try:
+            await self._order_books_initialized.wait()
+        finally:
+            dropping.cancel()
+        await super()._emit_trade_event_loop()
+
+    async def _drop_trades(self) -> None:
+        while True:
+            await self._order_book_trade_stream.get()
+            self._metrics.total_trades_rejected += 1
+
     def _take(self, trading_pair: str, change: BookChange, update_id: int) -> None:
         book = self._order_books.get(trading_pair)
         if book is None:

@@ -478,6 +478,21 @@ async def test_many_trades_do_not_pile_up_and_strangers_are_left_out() -> None:
         assert len(place.source._pairs["BTC-ZAR"]._recent_trades) == 256
 
 
+async def test_trades_do_not_wait_for_the_books_of_other_pairs() -> None:
+    async with world("BTC-ZAR", "OLD-ZAR") as place:
+        await until(lambda: place.source.has_live_book("BTC-ZAR"))
+        for number in range(300):
+            await place.server.trade("BTCZAR", id=str(number))
+        await until(lambda: place.tracker.metrics.total_trades_rejected == 300)
+        assert place.tracker._order_book_trade_stream.empty()
+        assert place.source.last_trade_price("BTC-ZAR") == Decimal("1001.5")
+        place.server.levels["OLDZAR"] = TradeSocketServer("OLDZAR").levels["OLDZAR"]
+        await place.started()
+        await place.server.trade("BTCZAR", id="last", price="2")
+        await until(lambda: place.tracker.metrics.total_trades_processed == 1)
+        assert place.tracker.order_books["BTC-ZAR"].last_trade_price == 2.0
+
+
 async def test_last_prices_come_from_the_connector() -> None:
     async with world("BTC-ZAR") as place:
         assert await place.source.get_last_traded_prices(["BTC-ZAR"], domain="valr") == {"BTC-ZAR": 7.0}
