@@ -40,8 +40,6 @@ HEALTHY_LIFETIME = CONSTANTS.HEALTHY_SOCKET_LIFETIME
 WATCH_INTERVAL = 1.0
 # A command went unanswered: is anybody there?
 DOUBTED_SILENCE_LIMIT = 5.0
-# The list and the balances sent on connect can be large: one row for every open order of the account.
-MAX_FRAME_SIZE = 32 * 1024 * 1024
 # VALR repeats the list of all open orders at each change of one: of long ones only the newest is taken, so often.
 LONG_LIST = 8 * 1024
 LIST_PACE = 0.1
@@ -168,7 +166,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
                     ws_headers=self._auth.handshake_headers(CONSTANTS.ACCOUNT_SOCKET_PATH),
                     # VALR sends no protocol pings and its answers to ours are not documented: JSON PING instead.
                     ping_timeout=None,
-                    max_msg_size=MAX_FRAME_SIZE,
+                    max_msg_size=CONSTANTS.MAX_FRAME_SIZE,
                 )
         return assistant
 

@@ -46,6 +46,8 @@ READ_ONLY = "read-only"
 ACCOUNT_SOCKET_PATH = "/ws/account"
 TRADE_SOCKET_PATH = "/ws/trade"
 
+# What VALR sends on connect can be large: a row for every open order of the account, or the books of all pairs.
+MAX_FRAME_SIZE = 32 * 1024 * 1024
 # Documented keep-alive is 30 s; sockets were seen closing between 30 and 60 s of silence (valr-api.md 4.1, 5.1).
 SOCKET_PING_INTERVAL = 20.0
 SOCKET_SILENCE_LIMIT = 45.0

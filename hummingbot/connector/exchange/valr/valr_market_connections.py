@@ -158,6 +158,7 @@ class MarketConnections:
                         ws_url=self._endpoints.socket(CONSTANTS.TRADE_SOCKET_PATH),
                         ws_headers=headers,
                         ping_timeout=None,
+                        max_msg_size=CONSTANTS.MAX_FRAME_SIZE,
                     )
             except aiohttp.WSServerHandshakeError as error:
                 if error.status in (400, 401, 403):

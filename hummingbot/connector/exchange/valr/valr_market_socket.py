@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_back_off import ReconnectDelay
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, Subscriptions, subscribe_frame
@@ -159,7 +161,11 @@ class MarketSocket:
                 if gathering := pace.after(frames, self._loop.time()):
                     connection.let_gather(gathering)
                 frames = 0
-            message = await receipt
+            try:
+                message = await receipt
+            except aiohttp.WebSocketError as error:
+                # Hummingbot's word for a frame that is too big.
+                raise ConnectionError(str(error)) from error
             frames += 1
             if message is None:
                 raise ConnectionError("the socket was closed")

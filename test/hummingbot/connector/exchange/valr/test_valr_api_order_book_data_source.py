@@ -657,6 +657,29 @@ async def test_frames_that_make_no_sense_are_survived(caplog: pytest.LogCaptureF
         assert len(texts(caplog, "VALR reports on the market data socket: Invalid message")) == 1
 
 
+async def test_big_frame_is_read() -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        await place.server.send_to_all(json.dumps({"type": "PONG", "filling": "x" * 5 * 1024 * 1024}))
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert len(place.server.history) == 1
+
+
+async def test_frame_beyond_all_measure_costs_the_connection_and_no_more(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CONSTANTS, "MAX_FRAME_SIZE", 100_000)
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        await place.server.send_to_all("x" * 100_001)
+        await until(lambda: texts(caplog, "s (ConnectionError: The WS message is too big"))
+        await until(lambda: len(place.server.history) == 2)
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert not texts(caplog, "unexpected error")
+
+
 async def test_handshake_is_signed_and_not_renewed_when_there_are_keys() -> None:
     timing = MarketTiming(anonymous_lifetime=0.1, ping_interval=0.05, quiet_probe=0.05, tick=0.02)
     server = TradeSocketServer("BTCZAR")
