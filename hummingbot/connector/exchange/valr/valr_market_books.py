@@ -15,7 +15,7 @@ from hummingbot.connector.exchange.valr.valr_market_messages import (
     parse_refusal,
     parse_trade,
 )
-from hummingbot.connector.exchange.valr.valr_market_session import BookLine, MarketSession, TrackedPair
+from hummingbot.connector.exchange.valr.valr_market_session import BookLine, GrowingPause, MarketSession, TrackedPair
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketTiming
 from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_book import (
@@ -27,6 +27,8 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
 )
 
 MISMATCHES_BEFORE_FALLBACK = 3
+# Of what VALR may say in words we do not know, so many are logged.
+MOST_TEXTS_SAID = 50
 
 _BOOK_FRAMES = frozenset().union(*(feed.new_book().frame_types for feed in BookFeed))
 
@@ -72,6 +74,8 @@ class MarketBooks:
         self._metrics = metrics
         self._logger = logger
         self._unknown_kinds: set[str] = set()
+        self._reports: set[str] = set()
+        self._before_report = GrowingPause(timing.notice_pause, timing.notice_pause_max)
 
     @property
     def _now(self) -> float:
@@ -285,6 +289,8 @@ class MarketBooks:
             # Each frame of the simplest feed is a whole book: the next good one ends the matter.
             if line.snapshot.has_come:
                 line.snapshot.due = self._now + self._timing.snapshot_patience
+            if pair.before_fault_notice.is_over(self._now):
+                pair.before_fault_notice.begin(self._now)
                 self._logger().warning(
                     f"{pair.trading_pair}: the order book is out of use until the next frame ({error})."
                 )
@@ -344,9 +350,9 @@ class MarketBooks:
         elif kind == CONSTANTS.PONG and message == CONSTANTS.NO_SUBSCRIPTIONS:
             if any(line.book.verified for line in session.lines.values()):
                 raise ConnectionError("VALR has lost the subscriptions")
-        elif kind != CONSTANTS.PONG and kind not in self._unknown_kinds:
+        elif kind != CONSTANTS.PONG and kind not in self._unknown_kinds and len(self._unknown_kinds) < MOST_TEXTS_SAID:
             self._unknown_kinds.add(kind)
-            self._logger().warning(f"Frames of type '{kind}' on the market data socket are not understood.")
+            self._logger().warning(f"Frames of type '{kind:.100}' on the market data socket are not understood.")
 
     def _on_error(self, session: MarketSession, message: Any) -> None:
         channel = parse_refusal(message)
@@ -359,13 +365,24 @@ class MarketBooks:
             trade_line.trades.refuse(self._now + self._timing.refusal_retry)
             self.subscribe(session)
         else:
-            self._logger().warning(f"VALR reports on the market data socket: {message}")
+            self._report(message)
             proven = session.authenticated or session.progress_at > -inf
             if channel is None and not proven:
                 # A refusal may show as the socket's first frame (valr-api.md 2.2).
                 if session.signed:
                     self._give_up(session)
                 self._connections.note_refusal(signed=False)
+
+    def _report(self, message: Any) -> None:
+        """Log what VALR says: each text the first time, and what it repeats at growing pauses."""
+        text = f"{message!s:.300}"
+        is_new = text not in self._reports and len(self._reports) < MOST_TEXTS_SAID
+        if is_new:
+            self._reports.add(text)
+        elif not self._before_report.is_over(self._now):
+            return
+        self._before_report.begin(self._now)
+        self._logger().warning(f"VALR reports on the market data socket: {text}")
 
     def _give_up(self, session: MarketSession) -> None:
         self._connections.note_refusal(signed=session.signed)

@@ -60,6 +60,7 @@ class TrackedPair:
         self.last_trade_price: Decimal | None = None
         self.before_better_feed = GrowingPause(timing.feed_retry, timing.feed_retry_max)
         self.before_new_connection = GrowingPause(timing.renewal_pause, timing.renewal_pause_max)
+        self.before_fault_notice = GrowingPause(timing.notice_pause, timing.notice_pause_max)
         self.before_showing = GrowingPause(timing.show_pause, timing.show_pause_max)
         self.before_stall_alarm = GrowingPause(timing.stall_pause, timing.stall_pause_max)
         self._mismatch_memory = timing.mismatch_memory

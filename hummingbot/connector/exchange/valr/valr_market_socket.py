@@ -53,6 +53,9 @@ class MarketTiming:
     # Pauses before a book that Hummingbot's could not take is shown again.
     show_pause: float = 0.25
     show_pause_max: float = 300.0
+    # Pauses before the same notice is logged again.
+    notice_pause: float = 30.0
+    notice_pause_max: float = 3600.0
     # Pauses before refused keys are tried again.
     keys_retry: float = 600.0
     keys_retry_max: float = 6 * 3600.0

@@ -345,7 +345,7 @@ class AggregatedBook(VerifiedBook):
 
     def _apply(self, frame: Mapping[str, Any]) -> BookChange | None:
         data = frame["data"]
-        sequence = _integer(data["SequenceNumber"])
+        sequence = _integer_or_digits(data["SequenceNumber"])
         if self._verified and sequence < self._sequence:
             self._older_frames += 1
             if self._older_frames >= _OLDER_FRAMES_TOLERATED:
@@ -372,11 +372,25 @@ class AggregatedBook(VerifiedBook):
         return dict(self._bids), dict(self._asks)
 
 
-def _shown_levels(rows: Sequence[Mapping[str, str]]) -> Levels:
-    """Return the amounts by price of one side that is sent whole each time, checked as a whole."""
+def _shown_levels(rows: Sequence[Mapping[str, Any]]) -> Levels:
+    """Return the amounts by price of one side that is sent whole each time.
+
+    This is the last feed, so JSON numbers are taken where text is documented: no checksum needs the text, and a number
+    was read as the very float that its text gives.
+    """
     if not rows:
+        if type(rows) is not list:
+            raise TypeError("a side is not a list")
         return {}
     prices, quantities = [row["price"] for row in rows], [row["quantity"] for row in rows]
+    try:
+        return _amounts_by_price(prices, quantities)
+    except TypeError:
+        return _amounts_by_price(list(map(_plain_text, prices)), list(map(_plain_text, quantities)))
+
+
+def _amounts_by_price(prices: list[str], quantities: list[str]) -> Levels:
+    """Return the amounts by price, checked as a whole."""
     amounts = list(map(float, quantities))
     levels = dict(zip(map(float, prices), amounts, strict=True))
     if not (_PRICES.fullmatch(",".join(prices)) and min(levels) > 0.0 and _are_plain(quantities)):
@@ -627,6 +641,20 @@ def _integer(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{type(value).__name__} is not an integer")
     return value
+
+
+def _integer_or_digits(value: Any) -> int:
+    is_text = type(value) is str and len(value) <= _WHOLE_DIGITS and value.isascii() and value.isdigit()
+    return int(value) if is_text else _integer(value)
+
+
+def _plain_text(value: Any) -> str:
+    """Return a number of JSON as plain decimal text, and text as it is."""
+    if type(value) is str:
+        return value
+    if type(value) not in (int, float):
+        raise TypeError(f"{type(value).__name__} is not a number")
+    return format(Decimal(repr(value)), "f")
 
 
 class _Prices(dict[str, tuple[int, float]]):

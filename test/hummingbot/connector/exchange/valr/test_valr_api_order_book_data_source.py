@@ -283,6 +283,32 @@ async def test_simplest_feed_recovers_with_its_next_good_frame(caplog: pytest.Lo
         assert len(place.server.history[0].subscribe_frames) == 1
 
 
+async def test_simplest_feed_says_why_it_brings_no_book_and_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = TradeSocketServer("BTCZAR")
+    wrong = (CONSTANTS.AGGREGATED_ORDERBOOK_UPDATE, "BTCZAR")
+    server.corrupted.add(wrong)
+    out_of_use = "BTC-ZAR: the order book is out of use until the next frame (best bid"
+    timing = replace(QUICK, notice_pause=0.2)
+    async with world("BTC-ZAR", server=server, book_feed="aggregated", timing=timing) as place:
+        await until(lambda: texts(caplog, out_of_use))
+        server.corrupted.clear()
+        for step in range(20):
+            server.corrupted.add(wrong)
+            await server.change("BTCZAR", [("990", f"{step + 1}")])
+            server.corrupted.clear()
+            await server.change("BTCZAR", [("980", f"{step + 1}")])
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, out_of_use)) <= 2
+        pair = place.source._pairs["BTC-ZAR"]
+        await until(lambda: pair.before_fault_notice.is_over(asyncio.get_running_loop().time()))
+        said = len(texts(caplog, out_of_use))
+        server.corrupted.add(wrong)
+        await server.change("BTCZAR", [("990", "99")])
+        await until(lambda: len(texts(caplog, out_of_use)) == said + 1)
+
+
 async def test_missing_snapshot_is_asked_for_again() -> None:
     server = TradeSocketServer("BTCZAR", "ETHZAR")
     server.withheld_snapshots.add("BTCZAR")
@@ -655,6 +681,29 @@ async def test_frames_that_make_no_sense_are_survived(caplog: pytest.LogCaptureF
         assert len(place.server.history) == 1
         assert len(texts(caplog, "Frames of type 'MARK_PRICE_UPDATE'")) == 1
         assert len(texts(caplog, "VALR reports on the market data socket: Invalid message")) == 1
+
+
+async def test_what_valr_repeats_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    reports, kinds = "VALR reports on the market data socket", "Frames of type"
+    async with world("BTC-ZAR", timing=replace(QUICK, notice_pause=0.2)) as place:
+        await place.started()
+        for number in range(60):
+            for frame in (
+                {"type": "ERROR", "message": "Invalid message"},
+                {"type": "ERROR", "message": f"Invalid message {number}"},
+                {"type": f"NEWS {number}"},
+            ):
+                await place.server.send_to_all(json.dumps(frame))
+        await place.server.change("BTCZAR", [("990", "3")])
+        await place.equals("BTC-ZAR")
+        assert len(texts(caplog, kinds)) == 50
+        # Each text once, and the repeated one again when a pause is over.
+        assert 50 <= len(texts(caplog, reports)) <= 55
+        assert len(texts(caplog, f"{reports}: Invalid message 7")) == 1
+        place.source._books._before_report.end()
+        said = len(texts(caplog, reports))
+        await place.server.send_to_all('{"type":"ERROR","message":"Invalid message"}')
+        await until(lambda: len(texts(caplog, reports)) == said + 1)
 
 
 async def test_big_frame_is_read() -> None:

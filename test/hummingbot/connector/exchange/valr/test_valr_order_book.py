@@ -29,6 +29,7 @@ from hummingbot.connector.exchange.valr.valr_order_book import (
     VerifiedBook,
     book_checksum,
 )
+from hummingbot.connector.exchange.valr.valr_web_utils import frame_decoder
 
 from .reference_books import SIDES, Entry, ReferenceLevels, ReferenceOrders, documented_checksum
 
@@ -341,12 +342,17 @@ def test_crossed_full_book_is_an_error() -> None:
         (" 1", "1"),
         ("\u0661", "1"),
         (None, "1"),
-        (10, "1"),
         ("10", ""),
         ("10", "x"),
         ("10", "-1"),
         ("10", "nan"),
         ("10", "inf"),
+        ("10", True),
+        (True, "1"),
+        (1e300, "1"),
+        ("10", float("nan")),
+        ("10", float("inf")),
+        ("10", -1),
         ("10", None),
         ("10", []),
     ],
@@ -529,6 +535,45 @@ def test_aggregated_levels_are_taken_row_by_row() -> None:
     rows = [{"price": price, "quantity": quantity} for price, quantity in levels]
     frame = {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": {"Bids": rows, "Asks": [], "SequenceNumber": 1}}
     assert AggregatedBook().apply(frame) == BookChange(True, {10.0: 1.0, 9.0: 3.0, 6.0: 4.0}, {})
+
+
+def aggregated(bids: Any, asks: Any, sequence: Any = 1) -> dict[str, Any]:
+    sides = {"Bids": bids, "Asks": asks}
+    rows = {
+        side: [{"price": price, "quantity": quantity} for price, quantity in levels] if levels else levels
+        for side, levels in sides.items()
+    }
+    return {"type": "AGGREGATED_ORDERBOOK_UPDATE", "data": {**rows, "SequenceNumber": sequence}}
+
+
+def test_aggregated_numbers_are_taken_like_their_text() -> None:
+    """Of a frame as it is decoded: a number is the float that its text gives."""
+    numbers = aggregated([(86476.12345678901234, 1), (9, 1e-7), ("8", 0)], [(2e5, "1.5")])
+    frame = frame_decoder()(json.dumps(numbers))
+    change = AggregatedBook().apply(frame)
+    assert change == BookChange(True, {float("86476.12345678901234"): 1.0, 9.0: 0.0000001}, {200000.0: 1.5})
+    for full in (True, False):
+        data = {"Bids": [{"Price": 10, "Orders": [{"orderId": "a", "quantity": "1"}]}], "Asks": []}
+        frame = {"type": "FULL_ORDERBOOK_SNAPSHOT", "data": {**data, "SequenceNumber": 1, "Checksum": 0}}
+        with pytest.raises(UnreadableFrameError):
+            (FullBook() if full else L1Book()).apply(frame if full else l1("SNAPSHOT", 1, [[10, "1"]], [], 1))
+
+
+def test_aggregated_sequence_may_be_text() -> None:
+    book = AggregatedBook()
+    assert book.apply(aggregated([("10", "1")], [], "173347")) is not None
+    assert book.sequence == 173347
+    assert book.apply(aggregated([("10", "2")], [], 173346)) is None
+    for sequence in ("", "-1", "1e3", "\u0661", "9" * 31, None):
+        with pytest.raises(UnreadableFrameError):
+            book.apply(aggregated([("10", "1")], [], sequence))
+
+
+@pytest.mark.parametrize("side", [None, "", 0, {}])
+def test_aggregated_side_that_is_no_list_is_missing_and_not_empty(side: Any) -> None:
+    for bids, asks in (([("10", "1")], side), (side, [("10", "1")])):
+        with pytest.raises(UnreadableFrameError):
+            AggregatedBook().apply(aggregated(bids, asks))
 
 
 def test_crossed_aggregated_book_is_an_error() -> None:
