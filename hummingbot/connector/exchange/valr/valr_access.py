@@ -7,12 +7,12 @@ from typing import Any
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import explain_permissions, explain_refusal
+from hummingbot.connector.exchange.valr.valr_clock import Measurement, ValrClock
 from hummingbot.connector.exchange.valr.valr_messages import parse_exchange_status, parse_key_permissions
 from hummingbot.connector.exchange.valr.valr_metrics import IncidentKind, Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import OrderEntry
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError, ValrRequestError, ValrRestClient
-from hummingbot.connector.time_synchronizer import TimeSynchronizer
 
 READ_ONLY_POLL = 2.0
 
@@ -28,7 +28,7 @@ class AccessWatch:
         self,
         rest: ValrRestClient,
         get: Callable[..., Awaitable[Any]],
-        clock: TimeSynchronizer,
+        clock: ValrClock,
         order_entry: OrderEntry,
         troubles: ConnectionTroubles,
         metrics: Metrics,
@@ -47,39 +47,32 @@ class AccessWatch:
 
     # --- Clock --------------------------------------------------------------------------------------------------------
     async def measure_clock(self) -> None:
-        """Add a measurement of the difference of the clocks; a failure leaves the last one in place."""
-        offset_ms = await self._clock_offset()
-        if offset_ms is not None:
-            self._add_sample(offset_ms)
+        """Measure the difference of the clocks; a failure leaves what is known in place."""
+        measurement = await self._measurement()
+        if measurement is not None and not self._clock.take(measurement):
+            # One of the clocks has jumped, or the answer was wrong: another one tells which.
+            measurement = await self._measurement()
+            if measurement is not None:
+                self._clock.take(measurement)
+        if measurement is not None:
+            # The offset is against a counter that counts from anywhere; people know the clock on the wall.
+            self._metrics.clock_measured(self._clock.time() - self._clock._time())
 
-    async def resync_clock(self) -> None:
-        """Measure the difference of the clocks afresh: one of them has jumped."""
-        offset_ms = await self._clock_offset()
-        if offset_ms is not None:
-            # Samples taken before a jump of either clock would drag the average for minutes.
-            self._clock.clear_time_offset_ms_samples()
-            self._add_sample(offset_ms)
-
-    def _add_sample(self, offset_ms: float) -> None:
-        self._clock.add_time_offset_ms_sample(offset_ms)
-        # The samples are against a counter that counts from anywhere; people know the clock on the wall.
-        self._metrics.clock_measured(self._clock.time() - self._clock._time())
-
-    async def _clock_offset(self) -> float | None:
-        """Return how far VALR's clock is ahead of ours in milliseconds, None if it cannot be read."""
-        before = self._clock._current_seconds_counter()
+    async def _measurement(self) -> Measurement | None:
+        """Return what VALR's clock says, None if it cannot be read."""
+        asked_at = self._clock._current_seconds_counter()
         try:
             server_time = await self._rest.server_time()
         except (ValrRequestError, ValueError) as error:
             self._warn(f"VALR's clock could not be read ({error}); the last known difference stays in use.", "clock")
             return None
-        middle = (before + self._clock._current_seconds_counter()) / 2
-        return (server_time - middle) * 1000
+        # Of this time some may have been spent waiting for our own rate limit: it is uncertain all the same.
+        return Measurement(asked_at, self._clock._current_seconds_counter(), server_time)
 
     # --- Key ----------------------------------------------------------------------------------------------------------
     async def look_for_a_refusals_cause(self) -> None:
         """VALR refused a handshake, which does not say why: look at the clock, then at the key."""
-        await self.resync_clock()
+        await self.measure_clock()
         await self.check_key(is_suspect=True)
 
     async def check_key(self, *, is_suspect: bool = False) -> None:

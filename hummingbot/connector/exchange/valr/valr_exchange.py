@@ -457,7 +457,7 @@ class ValrExchange(ExchangePyBase):
         except ValrRefusedError as error:
             if not self._is_request_exception_related_to_time_synchronizer(error):
                 raise
-        await self._access.resync_clock()
+        await self._access.measure_clock()
         return await call()
 
     async def _signed_request(

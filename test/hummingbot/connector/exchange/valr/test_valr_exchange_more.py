@@ -709,6 +709,20 @@ async def test_other_refusals_are_not_repeated() -> None:
         assert len(place.valr.sent(BALANCES)) == 1
 
 
+@pytest.mark.parametrize(("answers", "ahead"), [([3600, 0], 0), ([3600, 3600], 3600), ([3600, (503, "")], 0)])
+async def test_a_jump_of_a_clock_is_followed_at_once_and_one_wrong_answer_is_not(
+    answers: list[Any], ahead: int
+) -> None:
+    async with world() as place:
+        await place.exchange._update_time_synchronizer()
+        place.valr.answers[TIME] = lambda _: (
+            {"epochTime": time.time() + answer} if isinstance(answer := answers.pop(0), int) else answer
+        )
+        await place.exchange._update_time_synchronizer()
+        assert answers == []
+        assert place.exchange._time_synchronizer.time() - time.time() == pytest.approx(ahead, abs=1.0)
+
+
 async def test_a_clock_that_cannot_be_read_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async with world() as place:
         place.valr.answers[TIME] = (503, "")
