@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError, ValrRequestError, ValrRestClient
 
 READ_ONLY_POLL = 2.0
+CLOCK_DOUBT_INTERVAL = 30.0
 
 
 class AccessWatch:
@@ -44,6 +47,8 @@ class AccessWatch:
         self._warn = warn
         self._logger = logger
         self._key_problem = ""
+        self._doubting = asyncio.Lock()
+        self._doubted_at = -math.inf
 
     # --- Clock --------------------------------------------------------------------------------------------------------
     async def measure_clock(self) -> None:
@@ -57,6 +62,15 @@ class AccessWatch:
         if measurement is not None:
             # The offset is against a counter that counts from anywhere; people know the clock on the wall.
             self._metrics.clock_measured(self._clock.time() - self._clock._time())
+
+    async def doubt_clock(self) -> None:
+        """VALR refused a signed request, perhaps for its time: measure the clock, though not at each refusal."""
+        # Who is refused meanwhile waits for the same measurement.
+        async with self._doubting:
+            now = time.monotonic()
+            if now - self._doubted_at >= CLOCK_DOUBT_INTERVAL:
+                self._doubted_at = now
+                await self.measure_clock()
 
     async def _measurement(self) -> Measurement | None:
         """Return what VALR's clock says, None if it cannot be read."""

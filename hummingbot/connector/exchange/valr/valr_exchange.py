@@ -38,7 +38,14 @@ from hummingbot.connector.exchange.valr.valr_messages import (
     parse_balances,
     parse_trading_fees,
 )
-from hummingbot.connector.exchange.valr.valr_metrics import Gauges, IncidentKind, LimitUse, Metrics, MetricsView
+from hummingbot.connector.exchange.valr.valr_metrics import (
+    CLOCK_TOLERANCE,
+    Gauges,
+    IncidentKind,
+    LimitUse,
+    Metrics,
+    MetricsView,
+)
 from hummingbot.connector.exchange.valr.valr_order_book import QueuePosition
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import PromptOrderBookTracker
 from hummingbot.connector.exchange.valr.valr_order_entry import (
@@ -343,8 +350,11 @@ class ValrExchange(ExchangePyBase):
         return [*LIMIT_TYPES, OrderType.MARKET]
 
     def _is_request_exception_related_to_time_synchronizer(self, request_exception: Exception) -> bool:
-        return isinstance(request_exception, ValrRefusedError) and (
-            request_exception.code == CONSTANTS.ERROR_INVALID_SIGNATURE
+        # In which words VALR refuses a wrong time is not known (valr-api.md 9); these say something else.
+        return (
+            isinstance(request_exception, ValrRefusedError)
+            and request_exception.code not in (CONSTANTS.ERROR_API_KEY_MISSING, CONSTANTS.ERROR_IP_NOT_ALLOWED)
+            and (request_exception.code == CONSTANTS.ERROR_INVALID_SIGNATURE or request_exception.status in (401, 403))
         )
 
     def _is_order_not_found_during_status_update_error(self, status_update_exception: Exception) -> bool:
@@ -439,7 +449,8 @@ class ValrExchange(ExchangePyBase):
                     headers=headers,
                     url=overwrite_url,
                     deadline=deadline,
-                )
+                ),
+                is_auth_required,
             )
         except ValrUnknownOutcomeError as error:
             if error.is_unavailable and method is not RESTMethod.GET:
@@ -451,13 +462,21 @@ class ValrExchange(ExchangePyBase):
                 # Whoever only asks a question (connect, balance, a list of pairs) never stops us: leave nothing open.
                 await self._connections.close_rest()
 
-    async def _call_twice_if_the_clock_is_off(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _call_twice_if_the_clock_is_off(self, call: Callable[[], Awaitable[Any]], signed: bool) -> Any:
+        """Repeat a signed call that VALR refused, and so did not execute, if our clock proves to have been wrong."""
+        offset_ms = self._time_synchronizer.time_offset_ms
         try:
             return await call()
         except ValrRefusedError as error:
-            if not self._is_request_exception_related_to_time_synchronizer(error):
+            if not signed or not self._is_request_exception_related_to_time_synchronizer(error):
                 raise
-        await self._access.measure_clock()
+            await self._access.doubt_clock()
+            was_off = abs(self._time_synchronizer.time_offset_ms - offset_ms) / 1000
+            if was_off < CLOCK_TOLERANCE:
+                raise
+            self._warn(
+                f"VALR refused a request signed {was_off:.1f} s off its clock ({error}); asking again.", "clock off"
+            )
         return await call()
 
     async def _signed_request(

@@ -695,10 +695,46 @@ async def test_a_refused_signature_measures_the_clock_once_and_signs_anew() -> N
 async def test_a_signature_that_stays_refused_is_given_up() -> None:
     async with world() as place:
         place.valr.answers[BALANCES] = refusal(-11252, "Request has an invalid signature", 401)
-        with pytest.raises(ValrRefusedError, match="invalid signature"):
-            await place.exchange._update_balances()
-        assert len(place.valr.sent(BALANCES)) == 2
+        for _ in range(3):
+            with pytest.raises(ValrRefusedError, match="invalid signature"):
+                await place.exchange._update_balances()
+        # The clock is right: neither is it measured at each refusal, nor anything sent twice.
+        assert len(place.valr.sent(BALANCES)) == 3
         assert len(place.valr.sent(TIME)) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("body", [{"message": "Unauthorized"}, {"code": -7, "message": "no"}, {}])
+async def test_a_clock_that_is_off_is_found_in_whichever_words_valr_refuses(
+    status: int, body: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def only_on_time(answer: Any) -> Any:
+        return lambda request: (
+            answer if abs(int(request.headers["X-VALR-TIMESTAMP"]) / 1000 - time.time() - 120) < 5 else (status, body)
+        )
+
+    async with world() as place:
+        place.valr.answers |= {
+            TIME: lambda _: {"epochTime": time.time() + 120},
+            BALANCES: only_on_time([balance_row("ETH", "1", "1")]),
+            FEES: only_on_time(OWN_FEES),
+            LIMIT: only_on_time((201, {"id": ORDER_ID})),
+        }
+        place.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await asyncio.gather(place.exchange._update_balances(), place.exchange._update_trading_fees())
+        await until(lambda: place.told("created"))
+        assert place.exchange.get_balance("ETH") == 1
+        assert len(place.valr.sent(TIME)) == 1
+        assert [len(place.valr.sent(path)) for path in (BALANCES, FEES, LIMIT)] == [2, 2, 2]
+    assert len(texts(caplog, "s off its clock", logging.WARNING)) == 1
+
+
+async def test_a_refusal_of_what_was_not_signed_says_nothing_of_the_clock() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers |= {PAIRS: (403, {"message": "no"}), TIME: {"epochTime": time.time() + 120}}
+        with pytest.raises(ValrRefusedError):
+            await place.exchange._update_trading_rules()
+        assert (len(place.valr.sent(PAIRS)), place.valr.sent(TIME)) == (1, [])
 
 
 async def test_other_refusals_are_not_repeated() -> None:
@@ -707,6 +743,7 @@ async def test_other_refusals_are_not_repeated() -> None:
         with pytest.raises(ValrRefusedError, match="whitelisted"):
             await place.exchange._update_balances()
         assert len(place.valr.sent(BALANCES)) == 1
+        assert place.valr.sent(TIME) == []
 
 
 @pytest.mark.parametrize(("answers", "ahead"), [([3600, 0], 0), ([3600, 3600], 3600), ([3600, (503, "")], 0)])
