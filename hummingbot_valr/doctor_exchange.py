@@ -147,7 +147,7 @@ async def check_account(ask: Questions) -> tuple[Check, Balances]:
     sub_account = ask.account.sub_account_id
     try:
         rows = await ask.get(CONSTANTS.BALANCES_PATH, signed=True, sub_account=True)
-        balances = {balance.asset: balance for balance in parse_balances(rows)}
+        balances = {balance.asset: balance for balance in parse_balances(rows).balances}
     except (ValrRequestError, ValueError) as problem:
         return await _account_refused(ask, sub_account, problem), None
     held = ", ".join(f"{balance.total:f} {asset}" for asset, balance in balances.items() if balance.total)

@@ -1,7 +1,7 @@
 """The account's balances: absolute values from the stream and from lists, the newer wins. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from hummingbot.connector.exchange.valr.valr_messages import Balance
@@ -37,14 +37,24 @@ class BalanceBook:
         self._total[balance.asset] = balance.total
         self._available[balance.asset] = balance.available
 
-    def apply_list(self, balances: Iterable[Balance], assets: Iterable[str], asked_at: float, now: float) -> None:
+    def apply_list(
+        self,
+        balances: Iterable[Balance],
+        assets: Iterable[str],
+        asked_at: float,
+        now: float,
+        unreadable: Collection[str] = (),
+    ) -> None:
         """Take the list of all balances; an asset that is not listed is gone, unless it arrived since it was asked for.
 
         :param assets: what is traded; known to be zero when the account holds nothing at all
         :param asked_at: monotonic seconds
+        :param unreadable: what is listed with numbers that cannot be read, and keeps those it had; ``""`` for a row
+            that may be any asset's
         """
         rows = list(balances)
-        for asset in set(self._total) - {row.asset for row in rows}:
+        named = {row.asset for row in rows}.union(unreadable)
+        for asset in () if "" in named else set(self._total) - named:
             if self._arrived_at.get(asset, -math.inf) < asked_at:
                 self._total.pop(asset, None)
                 self._available.pop(asset, None)
@@ -53,7 +63,7 @@ class BalanceBook:
                 # Nothing newer came for long: the list is right, even by a clock that VALR has set back.
                 self._updated_at.pop(row.asset, None)
             self.apply(row, now)
-        if not self._total:
+        if not self._total and not unreadable:
             # VALR has answered and there is nothing: zero is known, and the framework's check wants to see it.
             for asset in assets:
                 self._total[asset] = self._available[asset] = Decimal(0)

@@ -1035,7 +1035,11 @@ class ValrExchange(ExchangePyBase):
                 raise ValrKeyRefusedError(problem, error) from error
             raise
         assets = [asset for trading_pair in self._trading_pairs for asset in trading_pair.split("-")]
-        self._balances.apply_list(parse_balances(rows), assets, asked_at, time.monotonic())
+        listed = parse_balances(rows)
+        for asset, problem in listed.unreadable.items():
+            name = asset or "an asset without a name"
+            self._warn(f"The balance of {name} cannot be read ({problem}); it is kept as it was.", f"balance {asset}")
+        self._balances.apply_list(listed.balances, assets, asked_at, time.monotonic(), listed.unreadable)
         if not self._is_started:
             # Somebody connects, or looks: a key that can be read with but not traded with is told now.
             await self._access.check_key()

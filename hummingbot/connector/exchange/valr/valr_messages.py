@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from operator import itemgetter
-from typing import Annotated, Any, final
+from typing import Annotated, Any, NamedTuple, final
 
 from pydantic import (
     AliasChoices,
@@ -298,13 +298,42 @@ class ModifyOutcome(Message):
     success: bool = False
 
 
+def _time_if_any(value: Any) -> float | None:
+    try:
+        return parse_time(value)
+    except ValueError:
+        return None
+
+
 class Balance(Message):
-    """The balance of one asset, absolute: a BALANCE_UPDATE or a REST row."""
+    """The balance of one asset, absolute: a BALANCE_UPDATE or a REST row.
+
+    A total that is missing is the sum of its parts (valr-api.md 3.2); a time that cannot be read takes no number away.
+    """
 
     asset: CurrencyText = Field(validation_alias="currency", min_length=1)
     available: Number
     total: Number
-    updated_at: Time | None = Field(default=None, validation_alias="updatedAt")
+    updated_at: Annotated[float | None, BeforeValidator(_time_if_any)] = Field(
+        default=None, validation_alias="updatedAt"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _total_of_parts(cls, row: Any) -> Any:
+        if not isinstance(row, Mapping) or row.get("total") not in (None, ""):
+            return row
+        total = parse_number(row.get("available")) + parse_number(row.get("reserved"))
+        for name, sign in (("lendReserved", 1), ("borrowReserved", 1), ("borrowedAmount", -1)):
+            total += sign * parse_number(row.get(name) or 0)
+        return {**row, "total": total}
+
+
+class BalanceList(NamedTuple):
+    """The balances of a list, and what is wrong with the rows that cannot be read, by asset; ``""`` is one unnamed."""
+
+    balances: tuple[Balance, ...]
+    unreadable: dict[str, str]
 
 
 class CommandReply(Message):
@@ -515,16 +544,22 @@ def parse_trades(rows: Any) -> tuple[AccountTrade | Unreadable, ...]:
     )
 
 
-def parse_balances(rows: Any) -> tuple[Balance, ...]:
-    """Return every balance.
+def parse_balances(rows: Any) -> BalanceList:
+    """Return every balance that can be read, and whose cannot: an asset must not vanish by a misreading.
 
-    :raises ValueError: the body is no list, or a row cannot be read: an asset must not vanish by a misreading
+    :raises ValueError: the body is no list, or none of its rows can be read
     """
-    balances = [_read(Balance, "balance", row) for row in _list(rows, "balances")]
-    for balance in balances:
-        if isinstance(balance, Unreadable):
-            raise ValueError(f"a balance row cannot be read: {balance.problem}")
-    return tuple(balance for balance in balances if isinstance(balance, Balance))
+    balances: list[Balance] = []
+    unreadable: dict[str, str] = {}
+    for row in _list(rows, "balances"):
+        balance = _read(Balance, "balance", row)
+        if isinstance(balance, Balance):
+            balances.append(balance)
+        else:
+            unreadable[_currency(row.get("currency")) if isinstance(row, Mapping) else ""] = balance.problem
+    if unreadable and not balances:
+        raise ValueError(f"no balance row can be read: {next(iter(unreadable.values()))}")
+    return BalanceList(tuple(balances), unreadable)
 
 
 class TradingFee(Message):

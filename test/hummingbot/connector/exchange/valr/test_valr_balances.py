@@ -14,8 +14,8 @@ class Account:
         self.available: dict[str, Decimal] = {}
         self.book = BalanceBook(self.total, self.available)
 
-    def lists(self, *rows: Balance, asked_at: float, now: float) -> None:
-        self.book.apply_list(rows, ["BTC", "ZAR"], asked_at, now)
+    def lists(self, *rows: Balance, asked_at: float, now: float, unreadable: tuple[str, ...] = ()) -> None:
+        self.book.apply_list(rows, ["BTC", "ZAR"], asked_at, now, unreadable)
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_an_asset_that_is_not_listed_is_gone_unless_it_arrived_meanwhile(account
 def test_an_account_that_holds_nothing_is_known_to_hold_nothing(account: Account) -> None:
     account.lists(asked_at=1.0, now=2.0)
     assert account.total == account.available == {"BTC": Decimal(0), "ZAR": Decimal(0)}
+
+
+def test_what_cannot_be_read_is_neither_gone_nor_zero(account: Account) -> None:
+    account.lists(asked_at=1.0, now=2.0, unreadable=("BTC",))
+    assert account.total == {}
+    account.lists(balance("BTC", "1"), balance("ETH", "1"), balance("SOL", "1"), asked_at=3.0, now=4.0)
+    account.lists(balance("SOL", "2"), asked_at=5.0, now=6.0, unreadable=("ETH",))
+    assert account.total == account.available == {"ETH": Decimal(1), "SOL": Decimal(2)}
+    account.lists(balance("ETH", "3"), asked_at=7.0, now=8.0, unreadable=("",))
+    assert account.total == account.available == {"ETH": Decimal(3), "SOL": Decimal(2)}
 
 
 def test_a_list_does_not_overrule_what_came_while_it_was_made(account: Account) -> None:

@@ -630,11 +630,27 @@ async def test_an_empty_account_is_known_to_be_empty() -> None:
         assert place.exchange.get_all_balances() == {"BTC": Decimal(1)}
 
 
-async def test_a_balance_that_cannot_be_read_leaves_all_as_they_were() -> None:
+@pytest.mark.parametrize(
+    "broken", [balance_row("ETH", "?", "1"), {"currency": "ETH", "available": "5"}, balance_row("", "5", "5"), None]
+)
+async def test_a_balance_that_cannot_be_read_is_kept_and_said_once(
+    broken: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = [balance_row("ETH", "1", "1"), balance_row("ZAR", "1", "1")]
+        await place.exchange._update_balances()
+        place.valr.answers[BALANCES] = [broken, balance_row("ZAR", "2", "2")]
+        for _ in range(2):
+            await place.exchange._update_balances()
+        assert place.exchange.get_all_balances() == {"ETH": Decimal(1), "ZAR": Decimal(2)}
+        assert len(texts(caplog, "cannot be read", logging.WARNING)) == 1
+
+
+async def test_balances_of_which_none_can_be_read_leave_all_as_they_were() -> None:
     async with world() as place:
         place.valr.answers[BALANCES] = [balance_row("ETH", "1", "1")]
         await place.exchange._update_balances()
-        place.valr.answers[BALANCES] = [balance_row("ZAR", "1", "1"), balance_row("ETH", "?", "1")]
+        place.valr.answers[BALANCES] = [balance_row("ETH", "?", "1"), balance_row("ZAR", "1", "?")]
         with pytest.raises(ValueError, match="balance"):
             await place.exchange._update_balances()
         assert place.exchange.get_all_balances() == {"ETH": Decimal(1)}

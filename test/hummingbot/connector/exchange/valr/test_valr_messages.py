@@ -1012,7 +1012,7 @@ def test_an_unreadable_trade_keeps_its_place_and_its_order() -> None:
 
 
 def test_balances() -> None:
-    assert parse_balances(sample("rest-account-balances")) == (
+    assert parse_balances(sample("rest-account-balances")).balances == (
         Balance(
             asset="USDT",
             available=Decimal("44822.97549155"),
@@ -1021,13 +1021,57 @@ def test_balances() -> None:
         ),
         Balance(asset="BTC", available=Decimal(0), total=Decimal("-0.00101056"), updated_at=1682413200.103),
     )
-    assert parse_balances([]) == ()
+    assert parse_balances([]) == ((), {})
 
 
 def test_a_balance_that_cannot_be_read_does_not_vanish() -> None:
     rows = sample("rest-account-balances")
+    broken = [{**rows[1], "available": None}, {**rows[1], "currency": None}, "row"]
+    listed = parse_balances([rows[0], *broken])
+    assert [balance.asset for balance in listed.balances] == ["USDT"]
+    assert list(listed.unreadable) == ["BTC", ""]
+    assert "available" in listed.unreadable["BTC"]
     with pytest.raises(ValueError, match="available"):
-        parse_balances([rows[0], {**rows[1], "available": None}])
+        parse_balances(broken)
+
+
+@pytest.mark.parametrize("missing", [{}, {"total": None}, {"total": ""}])
+@pytest.mark.parametrize(
+    ("parts", "total"),
+    [
+        ({"available": "44822.97549155", "reserved": "99.99925"}, "44922.97474155"),
+        ({"available": "1", "reserved": "0", "lendReserved": None, "borrowedAmount": ""}, "1"),
+        # As VALR's own sample adds up, but for what is borrowed.
+        (
+            {
+                "available": "44822.97549155",
+                "reserved": "99.99925",
+                "lendReserved": "100000",
+                "borrowReserved": "689.4565579",
+                "borrowedAmount": "5",
+            },
+            "145607.43129945",
+        ),
+    ],
+)
+def test_a_total_that_is_missing_is_the_sum_of_its_parts(
+    missing: dict[str, Any], parts: dict[str, Any], total: str
+) -> None:
+    (balance,) = parse_balances([{"currency": "USDT", **parts, **missing}]).balances
+    assert (balance.available, balance.total) == (Decimal(parts["available"]), Decimal(total))
+
+
+@pytest.mark.parametrize("row", [{"reserved": "?"}, {}, {"reserved": "1", "borrowedAmount": "?"}])
+def test_a_total_without_its_parts_is_not_guessed(row: dict[str, str]) -> None:
+    known = {"currency": "BTC", "available": "1", "total": "1"}
+    listed = parse_balances([known, {"currency": "ETH", "available": "1", **row}])
+    assert (len(listed.balances), list(listed.unreadable)) == (1, ["ETH"])
+
+
+@pytest.mark.parametrize("stamp", ["", None, "yesterday", [], {}, True])
+def test_a_time_that_cannot_be_read_takes_no_balance_away(stamp: Any) -> None:
+    row = {"currency": "BTC", "available": "1", "total": "2", "updatedAt": stamp}
+    assert parse_balances([row]).balances == (Balance(asset="BTC", available=Decimal(1), total=Decimal(2)),)
 
 
 @pytest.mark.parametrize(
