@@ -148,8 +148,8 @@ class OrderRecord:
         self.agenda[self.client_order_id] = self
 
     def cancel_by(self, cancel: WantedCancel, when: float) -> None:
-        """Want its cancel to be sent (again) at ``when``."""
-        cancel.due = when
+        """Want its cancel to be sent (again) at ``when`` at the latest: asked for often, it must not be put off."""
+        cancel.due = when if cancel.due is None else min(cancel.due, when)
         self.agenda[self.client_order_id] = self
 
 

@@ -897,6 +897,22 @@ def test_a_cancel_that_has_worked_is_not_sent_again() -> None:
             desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
 
 
+def test_lookups_that_come_often_do_not_put_a_cancel_off() -> None:
+    desk = Desk()
+    desk.lifecycle.placement_doubtful(CID, desk.now)
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+    while not desk.ends and desk.now < 200.0:
+        # The framework asks for an order that it wants cancelled, too.
+        for wish in desk.after(0.5):
+            if isinstance(wish, SendCancel):
+                desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=wish.over_rest))
+        desk.lifecycle.wish_lookup(CID, desk.now)
+        desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert desk.ends == [End.FAILED]
+    assert desk.now < 125.0
+
+
 def test_a_cancel_for_certainty_waits_for_what_lookups_say() -> None:
     desk = Desk()
     desk.lifecycle.placement_doubtful(CID, desk.now)
