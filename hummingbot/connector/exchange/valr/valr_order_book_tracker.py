@@ -75,7 +75,7 @@ class SequencedOrderBook(OrderBook):
         self, bids: list[OrderBookRow] | list[_LentRow], asks: list[OrderBookRow] | list[_LentRow], update_id: int
     ) -> None:
         """Apply a diff unless the book is as new already."""
-        if update_id > max(self.snapshot_uid, self.last_diff_uid):
+        if update_id > self.last_diff_uid and update_id > self.snapshot_uid:
             super().apply_diffs(bids, asks, update_id)
 
     def restore_from_snapshot_and_diffs(self, snapshot: OrderBookMessage, diffs: list[OrderBookMessage]) -> None:
@@ -86,7 +86,7 @@ class SequencedOrderBook(OrderBook):
 
     def restore_from_snapshot(self, bids: list[OrderBookRow], asks: list[OrderBookRow], update_id: int) -> None:
         """Take a snapshot unless the book is as new already."""
-        if update_id > max(self.snapshot_uid, self.last_diff_uid):
+        if update_id > self.last_diff_uid and update_id > self.snapshot_uid:
             self.apply_snapshot(bids, asks, update_id)
 
 
@@ -154,7 +154,7 @@ class PromptOrderBookTracker(OrderBookTracker):
         metrics = self._metrics
         pair_metrics = metrics.get_or_create_pair_metrics(trading_pair)
         # Paper trading has books of its own kind, which compare nothing.
-        if update_id <= max(book.snapshot_uid, book.last_diff_uid):
+        if update_id <= book.last_diff_uid or update_id <= book.snapshot_uid:
             metrics.total_diffs_rejected += 1
             pair_metrics.diffs_rejected += 1
             return
