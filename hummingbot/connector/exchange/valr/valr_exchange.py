@@ -111,6 +111,7 @@ _INFINITY = Decimal("Infinity")
 LIVENESS_WINDOW = 30.0
 REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
+RULES_DOUBT_INTERVAL = 60.0
 
 
 class ValrExchange(ExchangePyBase):
@@ -180,6 +181,9 @@ class ValrExchange(ExchangePyBase):
         self._is_started = False
         self._started: set[asyncio.Task[Any]] = set()
         self._symbols: dict[str, str] = {}
+        self._vain_lists = 0
+        self._list_again_at = -math.inf
+        self._rules_doubted_at = -math.inf
         self._plain_rules: dict[str, PlainRules] = {}
         self._fee_classes: dict[bool, type[TradeFeeBase]] = {}
         self._open_orders_reader = OpenOrdersReader()
@@ -913,6 +917,8 @@ class ValrExchange(ExchangePyBase):
             # One line said so when it began; a strategy that goes on trying need not fill the log.
             self._update_order_after_failure(order_id, trading_pair, exception)
             return
+        if isinstance(exception, ValrRefusedError) and exception.code in CONSTANTS.RULE_ERRORS:
+            self._doubt_rules()
         self.logger().network(
             f"Error submitting {trade_type.name.lower()} {order_type.name.upper()} order to {self.name_cap} for "
             f"{amount} {trading_pair} {price}.",
@@ -1110,14 +1116,26 @@ class ValrExchange(ExchangePyBase):
         for trading_pair in sorted(self._markets.untradable - untradable):
             self.logger().error(f"{trading_pair} is not tradable on VALR: no orders are taken until it is active.")
 
+    def _doubt_rules(self) -> None:
+        """VALR refused an order for its numbers: ask for the rules soon, though not for each such order."""
+        now = time.monotonic()
+        if now - self._rules_doubted_at >= RULES_DOUBT_INTERVAL:
+            self._rules_doubted_at = now
+            self._keeper.spawn(self._symbol_map_call.result())
+
     async def trading_pair_symbol_map(self) -> Mapping[str, str]:
         """Return VALR's symbols with Hummingbot's names; empty when VALR does not tell them.
 
-        In the base class everybody who waits for them asks in turn when they cannot be had: a call for every pair.
+        In the base class everybody who waits for them asks in turn when they cannot be had: a call for every pair. And
+        it never asks again: a pair of ours that VALR did not list then may be listed now.
         """
-        if not self.trading_pair_symbol_map_ready():
+        if not self.trading_pair_symbol_map_ready() or self._is_pair_awaited():
+            self._list_again_at = time.monotonic() + REFRESH_RETRY
             await self._symbol_map_call.result()
         return await super().trading_pair_symbol_map() if self.trading_pair_symbol_map_ready() else bidict()
+
+    def _is_pair_awaited(self) -> bool:
+        return time.monotonic() >= self._list_again_at and not self._symbols.keys() >= set(self._trading_pairs)
 
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: Mapping[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
@@ -1151,6 +1169,8 @@ class ValrExchange(ExchangePyBase):
 
     def _initialize_trading_pair_symbols_from_exchange_info(self, exchange_info: Any) -> None:
         self._set_trading_pair_symbol_map(self._markets.symbol_map(exchange_info, self._trading_pairs))
+        self._vain_lists = 0 if self._symbols.keys() >= set(self._trading_pairs) else self._vain_lists + 1
+        self._list_again_at = time.monotonic() + back_off(self._vain_lists, REFRESH_RETRY, REFRESH_RETRY_MAX)
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         """Return the last price of each pair: from the trade socket where it has spoken, else from one REST call."""

@@ -55,6 +55,7 @@ from test.hummingbot.connector.exchange.valr.rest_world import (
     TIME,
     TRADES,
     Request,
+    World,
     journals,
     refusal,
     sample,
@@ -347,6 +348,71 @@ async def test_a_pair_that_is_listed_no_longer_keeps_its_rules(caplog: pytest.Lo
         await place.exchange._update_trading_rules()
         assert place.exchange.trading_rules[PAIR] is rule
         assert texts(caplog, "ETH-ZAR is not tradable on VALR", logging.ERROR)
+
+
+def listed(place: World, *coins: str) -> None:
+    content = rows(*({"symbol": f"{coin}ZAR", "baseCurrency": coin} for coin in coins))
+    place.valr.answers |= dict(zip((PAIRS, ORDER_TYPES), content, strict=True))
+
+
+@pytest.mark.parametrize("trading_required", [True, False])
+async def test_a_pair_that_is_listed_later_is_found(trading_required: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_exchange, "REFRESH_RETRY", 0.02)
+    async with world(rules=False, trading_required=trading_required) as place:
+        place.exchange._trading_pairs.append("NEW-ZAR")
+        listed(place, "ETH")
+        source = place.exchange._order_book_source
+        await source._resolve_symbols()
+        assert [pair.symbol for pair in source.tracked_pairs()] == ["ETHZAR"]
+        listed(place, "ETH", "NEW")
+        async with asyncio.timeout(5):
+            while len(source.tracked_pairs()) < 2:
+                await source._resolve_symbols()
+        assert place.exchange.trading_rules["NEW-ZAR"].min_price_increment == 1
+        calls = len(place.valr.sent(PAIRS))
+        await source._resolve_symbols()
+        await place.exchange.trading_pair_symbol_map()
+        assert len(place.valr.sent(PAIRS)) == calls
+
+
+async def test_a_pair_that_is_not_listed_is_asked_for_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_exchange, "REFRESH_RETRY", 20.0)
+    async with world(rules=False) as place:
+        listed(place, "BTC")
+        now, moments = time.monotonic(), []
+        monkeypatch.setattr(valr_exchange, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+        for second in range(181):
+            now += 1
+            with pytest.raises(KeyError):
+                await place.exchange.exchange_symbol_associated_to_pair(PAIR)
+            if len(place.valr.sent(PAIRS)) > len(moments):
+                moments.append(second)
+        assert moments == [0, 20, 60, 120, 180]
+
+
+async def test_a_refusal_for_the_numbers_has_the_rules_asked_for_but_not_at_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with world() as place:
+        place.valr.answers[PAIRS] = rows({"symbol": "ETHZAR", "minBaseAmount": "3"})[0]
+        place.valr.answers[LIMIT] = refusal(-12007, "Minimum order size not met.")
+        for _ in range(3):
+            place.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: len(place.told("failed")) == 3)
+        await until(lambda: place.exchange.trading_rules[PAIR].min_order_size == 3)
+        assert len(place.valr.sent(PAIRS)) == 2
+        now = time.monotonic() + valr_exchange.RULES_DOUBT_INTERVAL
+        monkeypatch.setattr(valr_exchange, "time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+        place.exchange.buy(PAIR, Decimal("3"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: len(place.valr.sent(PAIRS)) == 3)
+
+
+async def test_other_refusals_say_nothing_of_the_rules() -> None:
+    async with world() as place:
+        place.valr.answers[LIMIT] = refusal(-6, "Insufficient Balance")
+        place.exchange.buy(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        await until(lambda: place.told("failed"))
+        assert len(place.valr.sent(PAIRS)) == 1
 
 
 async def test_without_order_types_every_active_spot_pair_is_offered(caplog: pytest.LogCaptureFixture) -> None:
