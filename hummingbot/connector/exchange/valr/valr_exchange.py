@@ -1173,18 +1173,35 @@ class ValrExchange(ExchangePyBase):
         self._list_again_at = time.monotonic() + back_off(self._vain_lists, REFRESH_RETRY, REFRESH_RETRY_MAX)
 
     async def get_last_traded_prices(self, trading_pairs: list[str]) -> dict[str, float]:
-        """Return the last price of each pair: from the trade socket where it has spoken, else from one REST call."""
-        return {pair: await self._get_last_traded_price(pair) for pair in trading_pairs}
+        """Return the last prices there are: from the trade socket where it has spoken, else from one REST call.
+
+        :raises ValrRequestError: no answer, and no pair of which the socket has spoken
+        :raises ValueError: no price of any pair
+        """
+        heard = {pair: self._order_book_source.last_trade_price(pair) for pair in trading_pairs}
+        prices = {pair: float(price) for pair, price in heard.items() if price is not None}
+        missing = [pair for pair in trading_pairs if pair not in prices]
+        if missing:
+            try:
+                prices |= await self._summarised_prices(missing)
+            except (ValrRequestError, ValueError):
+                if not prices:
+                    raise
+        if missing and not prices:
+            raise ValueError(f"VALR has no market summary of {', '.join(missing)}")
+        return prices
+
+    async def _summarised_prices(self, trading_pairs: list[str]) -> dict[str, float]:
+        symbols = (await self.trading_pair_symbol_map()).items()
+        summaries = await self._markets.summaries()
+        return {
+            pair: float(summaries[symbol].last_price)
+            for symbol, pair in symbols
+            if pair in trading_pairs and symbol in summaries
+        }
 
     async def _get_last_traded_price(self, trading_pair: str) -> float:
-        heard = self._order_book_source.last_trade_price(trading_pair)
-        if heard is not None:
-            return float(heard)
-        symbol = await self._symbol_of(trading_pair)
-        summary = (await self._markets.summaries()).get(symbol)
-        if summary is None:
-            raise ValueError(f"VALR has no market summary of {trading_pair}")
-        return float(summary.last_price)
+        return (await self.get_last_traded_prices([trading_pair]))[trading_pair]
 
     async def get_all_pairs_prices(self) -> list[dict[str, str]]:
         """Return the rate of every spot pair that has one, for rate sources: ``symbol`` (BTC-ZAR) and ``price``."""

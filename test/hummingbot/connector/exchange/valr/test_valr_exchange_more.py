@@ -1472,6 +1472,25 @@ async def test_a_pair_without_a_summary_has_no_price() -> None:
             await place.exchange.get_last_traded_prices(["ETH-ZAR"])
 
 
+async def test_a_pair_without_a_price_hides_no_other() -> None:
+    async with world() as place:
+        place.valr.answers[SUMMARY] = [summary("ETHZAR", "45000"), summary("PYUSDZAR", "18.1")]
+        prices = await place.exchange.get_last_traded_prices(["BNB-USDC", "NEW-ZAR", "ETH-ZAR"])
+        assert prices == {"ETH-ZAR": 45000.0}
+
+
+async def test_what_the_socket_told_needs_no_summary() -> None:
+    async with world() as place:
+        place.exchange._order_book_source._pair(PAIR).last_trade_price = Decimal(7)
+        place.valr.answers[SUMMARY] = (503, "")
+        assert await place.exchange.get_last_traded_prices([PAIR]) == {PAIR: 7.0}
+        assert not place.valr.sent(SUMMARY)
+        assert await place.exchange.get_last_traded_prices(["BNB-USDC", "SHIB-USDC", PAIR]) == {PAIR: 7.0}
+        assert len(place.valr.sent(SUMMARY)) == 1
+        with pytest.raises(OSError, match="503"):
+            await place.exchange.get_last_traded_prices(["BNB-USDC", "SHIB-USDC"])
+
+
 async def test_prices_for_rate_sources_name_our_pairs_and_leave_out_the_priceless() -> None:
     async with world(rules=False) as place:
         place.valr.answers[ORDER_TYPES] = [
