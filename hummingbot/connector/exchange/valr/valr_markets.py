@@ -23,6 +23,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import ValrRequestError
 from hummingbot.connector.trading_rule import TradingRule, s_decimal_max
 
 MARKET_SUMMARY_LIFETIME = 30.0
+_NAMES = ("symbol", "baseCurrency", "quoteCurrency")
 # Between sides further apart than this the mid price says little.
 WIDEST_SPREAD = Decimal("0.2")
 
@@ -87,7 +88,7 @@ class Markets:
         rows = await self._get(path_url=CONSTANTS.PAIRS_PATH)
         if not isinstance(rows, list):
             raise ValueError("VALR's list of pairs is not a list")
-        rows = [row for row in rows if isinstance(row, dict)]
+        rows = self._named(rows)
         if not rows:
             raise ValueError("VALR's list of pairs is empty")
         try:
@@ -100,11 +101,22 @@ class Markets:
             )
             return rows
         # VALR lists no order types for an inactive pair.
-        return [row for row in rows if row.get("symbol") in with_book or row.get("active") is False]
+        return [row for row in rows if row["symbol"] in with_book or valr_utils.is_active(row) is False]
+
+    def _named(self, rows: Iterable[Any]) -> list[Any]:
+        """Return the rows that say which pair they are of."""
+        named = []
+        for row in rows:
+            if isinstance(row, dict) and all(row.get(key) and isinstance(row[key], str) for key in _NAMES):
+                named.append(row)
+            else:
+                symbol = row.get("symbol") if isinstance(row, dict) else row
+                self._warn(f"VALR's pair {symbol} names no symbol or no currencies and is left out.", f"pair {symbol}")
+        return named
 
     def trading_rules(self, rows: Iterable[Any], trading_pairs: Iterable[str]) -> list[TradingRule]:
         """Return the rules of every active spot pair, and of ours that are inactive."""
-        listed = list(rows)
+        listed = self._named(rows)
         # The active ones last, since the last rules of a pair count: VALR goes on listing its former symbols.
         wanted = [*_inactive(listed, trading_pairs), *filter(valr_utils.is_exchange_information_valid, listed)]
         rules = []
@@ -113,7 +125,7 @@ class Markets:
             try:
                 rules.append(_trading_rule(parse_pair_rules(row)))
             except ValueError as error:
-                symbol = str(row.get("symbol"))
+                symbol = row["symbol"]
                 unreadable.add(symbol)
                 if symbol not in self._unreadable:
                     self._logger().error(f"Error parsing the trading pair rule {row}. Skipping. ({error})")
@@ -125,18 +137,15 @@ class Markets:
 
         A pair of ours that is inactive may have orders to look up and to cancel, and may become active again.
         """
-        rows = list(rows)
+        rows = self._named(rows)
         mapping: bidict[str, str] = bidict()
         for row in filter(valr_utils.is_exchange_information_valid, rows):
-            symbol = row.get("symbol")
             try:
-                mapping[symbol] = _name(row)
-            except KeyError:
-                self._warn(f"VALR's pair {symbol} names no currencies and is left out.", f"pair {symbol}")
+                mapping[row["symbol"]] = _name(row)
             except ValueDuplicationError:
-                self._logger().error(f"VALR lists two symbols for one spot pair; {symbol} is left out.")
+                self._logger().error(f"VALR lists two symbols for one spot pair; {row['symbol']} is left out.")
         self.untradable = frozenset(trading_pairs) - frozenset(mapping.values())
-        inactive = {str(row.get("symbol")): _name(row) for row in _inactive(rows, trading_pairs)}
+        inactive = {row["symbol"]: _name(row) for row in _inactive(rows, trading_pairs)}
         for symbol, trading_pair in (self._own_symbols | inactive).items():
             if trading_pair not in mapping.inverse:
                 mapping.setdefault(symbol, trading_pair)
@@ -180,9 +189,7 @@ def _inactive(rows: Iterable[Any], trading_pairs: Iterable[str]) -> list[Any]:
     return [
         row
         for row in rows
-        if row.get("active") is False
-        and row.get("currencyPairType") == CONSTANTS.SPOT
-        and f"{row.get('baseCurrency')}-{row.get('quoteCurrency')}" in ours
+        if valr_utils.is_active(row) is False and valr_utils.is_spot_pair(row) and _name(row) in ours
     ]
 
 

@@ -170,4 +170,14 @@ def is_exchange_information_valid(exchange_info: Mapping[str, Any]) -> bool:
     A perpetual carries the same base and quote as its spot pair and differs by ``currencyPairType`` only
     (valr-api.md 1.3).
     """
-    return exchange_info.get("currencyPairType") == CONSTANTS.SPOT and exchange_info.get("active") is True
+    return is_spot_pair(exchange_info) and is_active(exchange_info) is True
+
+
+def is_spot_pair(exchange_info: Mapping[str, Any]) -> bool:
+    """Tell whether a row of ``/v1/public/pairs`` is of a spot pair, active or not."""
+    return str(exchange_info.get("currencyPairType")).upper() == CONSTANTS.SPOT
+
+
+def is_active(exchange_info: Mapping[str, Any]) -> bool | None:
+    """Tell whether a row of ``/v1/public/pairs`` is of an active pair; None when it does not say."""
+    return {"true": True, "false": False}.get(str(exchange_info.get("active")).lower())

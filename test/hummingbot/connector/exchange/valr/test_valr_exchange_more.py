@@ -1214,13 +1214,45 @@ async def test_a_listed_order_needs_no_call_of_its_own() -> None:
         assert not place.valr.sent(status_path())
 
 
-async def test_a_pair_without_currencies_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"symbol": None},
+        {"symbol": ["ETHZAR"]},
+        {"symbol": ""},
+        {"symbol": "ODDZAR", "baseCurrency": None},
+        {"symbol": "ODDZAR", "quoteCurrency": {}},
+        {"symbol": None, "active": False},
+    ],
+)
+@pytest.mark.parametrize("order_types", [rows({"symbol": "ETHZAR"}, {"symbol": "ODDZAR"})[1], (503, "<html>")])
+async def test_a_row_that_names_no_pair_is_left_out(
+    odd: dict[str, Any], order_types: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     async with world(rules=False) as place:
-        pairs, order_types = rows({"symbol": "ETHZAR"}, {"symbol": "ODDZAR"})
-        del pairs[1]["baseCurrency"]
-        place.valr.answers |= {PAIRS: pairs, ORDER_TYPES: order_types}
-        assert await place.exchange.all_trading_pairs() == ["ETH-ZAR"]
-    assert texts(caplog, "ODDZAR names no currencies")
+        place.valr.answers |= {PAIRS: rows(odd, {"symbol": "ETHZAR"}, odd)[0], ORDER_TYPES: order_types}
+        assert await place.exchange.all_trading_pairs() == [PAIR]
+        await place.exchange._update_trading_rules()
+        assert set(place.exchange.trading_rules) == {PAIR}
+    assert len(texts(caplog, "names no symbol or no currencies", logging.WARNING)) == 1
+
+
+@pytest.mark.parametrize("symbol", [None, ["ETHZAR"], 7])
+async def test_a_symbol_once_known_stays_when_its_row_cannot_be_read(symbol: Any) -> None:
+    async with world() as place:
+        place.valr.answers[PAIRS] = rows({"symbol": symbol}, {"symbol": "BTCZAR", "baseCurrency": "BTC"})[0]
+        place.valr.answers[ORDER_TYPES] = (503, "<html>")
+        await place.exchange._update_trading_rules()
+        assert await place.exchange.exchange_symbol_associated_to_pair(PAIR) == SYMBOL
+        assert PAIR in place.exchange.trading_rules
+
+
+async def test_an_inactive_pair_of_ours_is_known_in_whichever_letters() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[PAIRS] = rows({"symbol": "ETHZAR", "active": "false", "currencyPairType": "Spot"})[0]
+        await place.exchange._update_trading_rules()
+        assert set(place.exchange.trading_rules) == {PAIR}
+        assert await place.exchange.exchange_symbol_associated_to_pair(PAIR) == SYMBOL
 
 
 # --- The journal ------------------------------------------------------------------------------------------------------

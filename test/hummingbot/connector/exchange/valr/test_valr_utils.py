@@ -143,6 +143,12 @@ def test_fees_are_fractions() -> None:
         ({"symbol": "BTCZAR", "currencyPairType": "SPOT"}, False),
         ({"symbol": "BTCUSDTPERP", "currencyPairType": "FUTURE", "active": True}, False),
         ({"symbol": "BTCUSDT", "active": True}, False),
+        ({"symbol": "BTCZAR", "currencyPairType": "Spot", "active": "true"}, True),
+        ({"symbol": "BTCZAR", "currencyPairType": "spot", "active": "True"}, True),
+        ({"symbol": "BTCZAR", "currencyPairType": "SPOT", "active": "false"}, False),
+        ({"symbol": "BTCZAR", "currencyPairType": "SPOT", "active": "yes"}, False),
+        ({"symbol": "BTCUSDTPERP", "currencyPairType": "Future", "active": "true"}, False),
+        ({"symbol": "BTCZAR", "currencyPairType": ["SPOT"], "active": [True]}, False),
         ({}, False),
     ],
 )
