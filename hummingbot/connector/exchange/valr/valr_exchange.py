@@ -117,7 +117,7 @@ RULES_DOUBT_INTERVAL = 60.0
 class ValrExchange(ExchangePyBase):
     """VALR spot, or the loopback exchange that stands in for it.
 
-    :param valr_url: address of the exchange where it is not the domain's usual one
+    :param valr_url: address of the exchange where it is not the domain's usual one: scheme and host, without a path
     :param connector_configuration: the whole configuration map, as Hummingbot passes it
     :param valr_sub_account_id: acts for this sub-account of the primary account whose key is used
     :param valr_order_entry: ``websocket`` or ``rest``
@@ -169,9 +169,10 @@ class ValrExchange(ExchangePyBase):
         self._api_secret = valr_api_secret
         self._domain = domain
         # Hummingbot gives an instance without keys "" for each of them, the address too, and the whole map beside.
-        self._endpoints = Endpoints.for_domain(
-            domain, valr_url or getattr(connector_configuration, f"{domain}_url", None)
-        )
+        address = valr_url or getattr(connector_configuration, f"{domain}_url", None)
+        if address:
+            valr_utils.require_host_only(address)
+        self._endpoints = Endpoints.for_domain(domain, address)
         self._trading_pairs = trading_pairs or []
         self._first_pairs = frozenset(self._trading_pairs)
         self._trading_required = trading_required

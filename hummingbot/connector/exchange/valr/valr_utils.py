@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
@@ -119,6 +120,16 @@ class ValrLoopbackConfigMap(_ValrOptions):
         if not re.fullmatch(r"https?://[^\s/:]+(:\d{1,5})?/?", value):
             raise ValueError(f"'{value}' is not an http address such as {CONSTANTS.LOOPBACK_URL}")
         return value.rstrip("/")
+
+
+def require_host_only(address: str) -> None:
+    """Refuse an address with more behind its host: VALR's paths are signed from their beginning (valr-api.md 2.1).
+
+    :raises ValueError: names the address
+    """
+    parts = urlsplit(address)
+    if not parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"'{address}' must be scheme and host only, such as {CONSTANTS.REST_URL}")
 
 
 KEYS = ValrConfigMap.model_construct()

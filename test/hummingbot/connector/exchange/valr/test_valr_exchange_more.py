@@ -208,6 +208,21 @@ def test_a_wrong_option_is_refused_by_name(option: str, value: str, named: str) 
         ValrExchange(**{option: value})
 
 
+@pytest.mark.parametrize("rest", ["/base", "/base/", "/?a=1", "#a"])
+def test_an_address_with_a_path_is_refused(rest: str) -> None:
+    address = f"http://127.0.0.1:8675{rest}"
+    with pytest.raises(ValueError, match="scheme and host only"):
+        ValrExchange(KEY, SECRET, valr_url=address)
+    with pytest.raises(ValueError, match="scheme and host only"):
+        ValrExchange(connector_configuration=SimpleNamespace(valr_loopback_url=address), domain="valr_loopback")
+
+
+@pytest.mark.usefixtures("idle_loop")
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8675/", "https://[::1]:8675", "http://localhost"])
+def test_an_address_is_scheme_and_host(address: str) -> None:
+    assert ValrExchange(KEY, SECRET, valr_url=address).endpoints.rest_url == address.rstrip("/")
+
+
 def test_an_option_that_does_not_exist_is_refused() -> None:
     with pytest.raises(TypeError, match="valr_orderentry"):
         ValrExchange(valr_orderentry="rest")
