@@ -92,6 +92,9 @@ class ReplayConnection(ValrWSConnection):
         """Take the open socket."""
         self._connection, self._connected = self._socket, True
 
+    def let_gather(self, seconds: float) -> None:
+        """Go on: what is replayed comes from no network."""
+
 
 class ReplayConnections(ValrConnectionsFactory):
     """The product's connections, with the replay's socket."""

@@ -35,6 +35,9 @@ class StockWSConnection(WSConnection):
         """Return what Hummingbot has decoded."""
         return message.data
 
+    def let_gather(self, seconds: float) -> None:
+        """Go on: Hummingbot reads each frame as it comes."""
+
 
 class StockConnections(ConnectionsFactory):
     """One for the whole process: here each stock connector stands for a process of its own."""

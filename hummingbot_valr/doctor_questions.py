@@ -26,7 +26,6 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot_valr.doctor_account import Account
 
 ROUND_TRIPS = 3
-MAX_FRAME_SIZE = 32 * 1024 * 1024
 _CLOSE_QUICKLY = aiohttp.ClientWSTimeout(ws_close=1.0)
 
 _silent = logging.getLogger(__name__)
@@ -80,7 +79,10 @@ class Questions:
         async with (
             aiohttp.ClientSession() as session,
             session.ws_connect(
-                self.endpoints.socket(path), headers=headers, max_msg_size=MAX_FRAME_SIZE, timeout=_CLOSE_QUICKLY
+                self.endpoints.socket(path),
+                headers=headers,
+                max_msg_size=CONSTANTS.MAX_FRAME_SIZE,
+                timeout=_CLOSE_QUICKLY,
             ) as socket,
         ):
             yield socket
