@@ -1194,6 +1194,8 @@ class ValrExchange(ExchangePyBase):
 
     async def _summarised_prices(self, trading_pairs: list[str]) -> dict[str, float]:
         symbols = (await self.trading_pair_symbol_map()).items()
+        if not symbols:
+            raise ValrNotSentError(f"VALR's symbol of {', '.join(trading_pairs)} is not known")
         summaries = await self._markets.summaries()
         return {
             pair: float(summaries[symbol].last_price)
