@@ -103,7 +103,11 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
         "asks",
         "bids",
     ),
-    "hummingbot.core.data_type.order_book_tracker:OrderBookTracker": ("_init_order_books", "_order_book_diff_router"),
+    "hummingbot.core.data_type.order_book_tracker:OrderBookTracker": (
+        "_emit_trade_event_loop",
+        "_init_order_books",
+        "_order_book_diff_router",
+    ),
     "hummingbot.core.data_type.order_book_tracker_data_source:OrderBookTrackerDataSource": (
         "_order_book_snapshot",
         "_request_order_book_snapshots",

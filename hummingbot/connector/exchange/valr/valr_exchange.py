@@ -468,7 +468,10 @@ class ValrExchange(ExchangePyBase):
                 await self._connections.close_rest()
 
     async def _call_twice_if_the_clock_is_off(self, call: Callable[[], Awaitable[Any]], signed: bool) -> Any:
-        """Repeat a signed call that VALR refused, and so did not execute, if our clock proves to have been wrong."""
+        """Repeat a signed call that VALR refused, and so did not execute, if our clock proves to have been wrong.
+
+        One refused for its signature in so many words is repeated all the same: at worst it is refused once more.
+        """
         offset_ms = self._time_synchronizer.time_offset_ms
         try:
             return await call()
@@ -477,11 +480,12 @@ class ValrExchange(ExchangePyBase):
                 raise
             await self._access.doubt_clock()
             was_off = abs(self._time_synchronizer.time_offset_ms - offset_ms) / 1000
-            if was_off < CLOCK_TOLERANCE:
+            if was_off >= CLOCK_TOLERANCE:
+                self._warn(
+                    f"VALR refused a request signed {was_off:.1f} s off its clock ({error}); asking again.", "clock off"
+                )
+            elif error.code != CONSTANTS.ERROR_INVALID_SIGNATURE:
                 raise
-            self._warn(
-                f"VALR refused a request signed {was_off:.1f} s off its clock ({error}); asking again.", "clock off"
-            )
         return await call()
 
     async def _signed_request(

@@ -795,9 +795,25 @@ async def test_a_signature_that_stays_refused_is_given_up() -> None:
         for _ in range(3):
             with pytest.raises(ValrRefusedError, match="invalid signature"):
                 await place.exchange._update_balances()
-        # The clock is right: neither is it measured at each refusal, nor anything sent twice.
-        assert len(place.valr.sent(BALANCES)) == 3
+        # The clock is right: it is not measured at each refusal.
+        assert len(place.valr.sent(BALANCES)) == 6
         assert len(place.valr.sent(TIME)) == 1
+
+
+async def test_a_signature_that_is_refused_once_though_the_clock_is_right_is_sent_once_more() -> None:
+    async with world() as place:
+        answers = [refusal(-11252, "Request has an invalid signature", 401), [balance_row("ETH", "1", "1")]]
+        place.valr.answers[BALANCES] = lambda _: answers.pop(0)
+        await place.exchange._update_balances()
+        assert place.exchange.get_balance("ETH") == 1
+
+
+async def test_a_refusal_in_other_words_is_not_sent_twice_when_the_clock_is_right() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = (403, {"message": "no"})
+        with pytest.raises(ValrRefusedError):
+            await place.exchange._update_balances()
+        assert len(place.valr.sent(BALANCES)) == 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
