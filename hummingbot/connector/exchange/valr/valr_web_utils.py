@@ -421,8 +421,8 @@ def _decode(what: str, status: int, headers: Any, text: str, *, is_question: boo
     try:
         content = json.loads(text) if text.strip() else None
     except json.JSONDecodeError as error:
-        if status == 404 and is_question:
-            # To a lookup a page says as well as JSON that there is no such thing (valr-api.md 1.4, 9).
+        if status in (401, 404) and is_question:
+            # A page says as well as JSON that there is no such thing, or that nobody may ask (valr-api.md 1.4, 9).
             raise ValrRefusedError(what, ApiError(), status) from error
         raise ValrUnknownOutcomeError(
             f"{what} was answered with HTTP {status} and no JSON", is_unavailable=status == 503

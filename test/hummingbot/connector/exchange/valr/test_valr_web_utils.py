@@ -128,11 +128,14 @@ async def test_refusal_without_a_code_keeps_its_reason(server: Server, client: V
         await client.request(RESTMethod.DELETE, CONSTANTS.CANCEL_ORDER_PATH, body={}, signed=True)
 
 
-async def test_page_that_says_not_found_answers_a_question_but_no_order(server: Server, client: ValrRestClient) -> None:
-    server.answers(404, "<html>Not Found</html>", content_type="text/html")
+@pytest.mark.parametrize("status", [401, 404])
+async def test_page_that_says_no_answers_a_question_but_no_order(
+    server: Server, client: ValrRestClient, status: int
+) -> None:
+    server.answers(status, "<html>no</html>", content_type="text/html")
     with pytest.raises(ValrRefusedError) as caught:
         await client.request(RESTMethod.GET, CONSTANTS.OPEN_ORDERS_PATH, signed=True)
-    assert caught.value.status == 404
+    assert caught.value.status == status
     for method in (RESTMethod.POST, RESTMethod.DELETE):
         with pytest.raises(ValrUnknownOutcomeError):
             await client.request(method, CONSTANTS.CANCEL_ORDER_PATH, body={}, signed=True)
