@@ -123,6 +123,7 @@ class ValrExchange(ExchangePyBase):
     :param valr_order_entry: ``websocket`` or ``rest``
     :param valr_book_feed: ``l1``, ``full`` or ``aggregated``
     :param valr_cancel_on_disconnect: VALR cancels every order of the account when the account socket drops
+    :param valr_earlier_orders: what becomes of live orders of an earlier run: ``keep`` or ``cancel``
     :param valr_session_record: what happens is written down in the data folder while the connector trades
     :param valr_metrics_port: where Prometheus finds the metrics on this machine; 0 for nowhere
     :param options: the options once more under their names in the configuration map, as Hummingbot passes them to
@@ -152,6 +153,7 @@ class ValrExchange(ExchangePyBase):
         valr_order_entry: str | None = None,
         valr_book_feed: str | None = None,
         valr_cancel_on_disconnect: bool | None = None,
+        valr_earlier_orders: str | None = None,
         valr_session_record: bool | None = None,
         valr_metrics_port: int | None = None,
         **options: Any,
@@ -161,6 +163,7 @@ class ValrExchange(ExchangePyBase):
             "order_entry": valr_order_entry,
             "book_feed": valr_book_feed,
             "cancel_on_disconnect": valr_cancel_on_disconnect,
+            "earlier_orders": valr_earlier_orders,
             "session_record": valr_session_record,
             "metrics_port": valr_metrics_port,
         }
@@ -962,7 +965,22 @@ class ValrExchange(ExchangePyBase):
     def restore_tracking_states(self, saved_states: dict[str, Any]) -> None:
         """Take up the orders of an earlier run; what became of them meanwhile is asked at once."""
         super().restore_tracking_states(saved_states)
-        self._keeper.restore(self._order_tracker.all_updatable_orders.values())
+        orders = list(self._order_tracker.all_updatable_orders.values())
+        self._keeper.restore(orders)
+        self._say_what_becomes_of([order.client_order_id for order in orders if not order.is_failure])
+
+    def _say_what_becomes_of(self, earlier_orders: list[str]) -> None:
+        if not earlier_orders:
+            return
+        names = ", ".join(earlier_orders)
+        if self._options.earlier_orders == "cancel":
+            self._keeper.cancel_earlier(earlier_orders)
+            self.logger().warning(f"Orders of an earlier run are cancelled if they live (earlier_orders): {names}.")
+        else:
+            self.logger().warning(
+                f"Orders of an earlier run may be live and are looked after: {names}. A strategy that does not know "
+                "them leaves them alone until the bot is stopped; with earlier_orders: cancel they go at the start."
+            )
 
     # --- Cancelling ---------------------------------------------------------------------------------------------------
     def cancel(self, trading_pair: str, client_order_id: str) -> str:

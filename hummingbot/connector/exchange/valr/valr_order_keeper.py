@@ -330,6 +330,12 @@ class OrderKeeper:
             self._journal.add(order.client_order_id, order.trading_pair)
         self.reconcile()
 
+    def cancel_earlier(self, client_order_ids: Iterable[str]) -> None:
+        """Cancel orders of an earlier run, once orders are looked after."""
+        for client_order_id in client_order_ids:
+            self._lifecycle.unwant(client_order_id, time.monotonic())
+        self._work.set()
+
     def write_now(self, client_order_id: str, payload: dict[str, Any], trading_pair: str) -> SentCommand | None:
         """Journal a limit order and write it to the account socket at once; :meth:`place` has to see to the rest.
 

@@ -321,6 +321,12 @@ class OrderLifecycle:
             return None
         return self._wish_cancel(record, cancel)
 
+    def unwant(self, client_order_id: str, now: float) -> None:
+        """The order is no longer wanted: its cancel is among the wishes from now on."""
+        record = self._records.get(client_order_id)
+        if record is not None and record.ending is None and record.cancel is None:
+            record.want_cancel(WantedCancel(due=now))
+
     def cancel_acknowledged(self, client_order_id: str, now: float) -> list[Outcome]:
         """VALR took the request to cancel. The order is as live as before, until something proves otherwise."""
         record = self._records.get(client_order_id)

@@ -72,6 +72,11 @@ class _ValrOptions(BaseConnectorConfigMap):
             "this bot's account socket drops, were it for a second (true/false)"
         ),
     )
+    earlier_orders: Literal["keep", "cancel"] = Field(
+        default="keep",
+        validation_alias=AliasChoices("earlier_orders", "valr_earlier_orders"),
+        json_schema_extra=_option("What becomes of live orders of an earlier run at the start (keep/cancel)"),
+    )
     session_record: bool = Field(
         default=True,
         validation_alias=AliasChoices("session_record", "valr_session_record"),
@@ -150,6 +155,7 @@ class Options(BaseModel):
     order_entry: Literal["websocket", "rest"] = "websocket"
     book_feed: Literal["l1", "full", "aggregated"] = "l1"
     cancel_on_disconnect: bool = False
+    earlier_orders: Literal["keep", "cancel"] = "keep"
     session_record: bool = True
     metrics_port: int = Field(default=0, ge=0, le=65535)
 

@@ -187,6 +187,7 @@ def test_a_keyword_wins_over_the_configuration() -> None:
         "book_feed": "full",
         "sub_account_id": "1",
         "cancel_on_disconnect": False,
+        "earlier_orders": "keep",
         "session_record": True,
         "metrics_port": 0,
     }
@@ -200,6 +201,7 @@ def test_a_keyword_wins_over_the_configuration() -> None:
         ("valr_sub_account_id", "main", "sub_account_id"),
         ("valr_cancel_on_disconnect", "perhaps", "cancel_on_disconnect"),
         ("valr_session_record", "perhaps", "session_record"),
+        ("valr_earlier_orders", "forget", "earlier_orders"),
         ("valr_metrics_port", -1, "metrics_port"),
     ],
 )
@@ -1390,6 +1392,42 @@ async def test_a_restored_order_is_in_the_journal(data_folder: Path) -> None:
         await until(lambda: place.valr.sent(status_path()))
         (text,) = journals(data_folder)
         assert f"+ HBOTB1 {PAIR} " in text
+
+
+async def test_orders_of_an_earlier_run_are_named_and_kept(caplog: pytest.LogCaptureFixture) -> None:
+    async with world() as place:
+        place.valr.answers[status_path()] = state("Placed")
+        place.exchange.restore_tracking_states(saved("HBOTB1"))
+        await place.exchange.start_network()
+        await until(lambda: place.valr.sent(status_path()))
+        assert place.valr.sent(CANCEL) == []
+        (text,) = texts(caplog, "Orders of an earlier run", logging.WARNING)
+        assert "looked after: HBOTB1. " in text
+
+
+async def test_orders_of_an_earlier_run_are_cancelled_where_that_is_wanted(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(valr_earlier_orders="cancel") as place:
+        answers = {status_path(): state("Cancelled"), CANCEL: (200, {"id": ORDER_ID})}
+        place.valr.answers |= answers
+        place.valr.answers[status_path()] = lambda _: state("Cancelled" if place.valr.sent(CANCEL) else "Placed")
+        place.exchange.restore_tracking_states(saved("HBOTB1") | saved("HBOTB2", exchange_order_id="filled"))
+        place.valr.answers[status_path("filled")] = state("Filled", "0", client_order_id="HBOTB2", orderId="filled")
+        place.valr.answers[TRADES] = [trade(orderId="filled")]
+        await place.exchange.start_network()
+        await until(lambda: place.told("cancelled") and place.told("completed"))
+        assert [event.order_id for event in place.told("cancelled")] == ["HBOTB1"]
+        assert [event.order_id for event in place.told("completed")] == ["HBOTB2"]
+        assert place.exchange.in_flight_orders == {}
+    assert "(earlier_orders): HBOTB1, HBOTB2." in texts(caplog, "Orders of an earlier run", logging.WARNING)[0]
+
+
+async def test_nothing_is_said_of_earlier_orders_that_had_failed_or_never_were(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world(valr_earlier_orders="cancel") as place:
+        place.exchange.restore_tracking_states({})
+        place.exchange.restore_tracking_states(saved("HBOTB1", **FAILED_UNSEEN))
+    assert texts(caplog, "Orders of an earlier run") == []
 
 
 # --- The account socket's events --------------------------------------------------------------------------------------

@@ -897,6 +897,20 @@ def test_a_cancel_that_has_worked_is_not_sent_again() -> None:
             desk.take(desk.lifecycle.lookup_failed(CID, desk.now))
 
 
+def test_an_order_that_is_not_wanted_any_more_has_its_cancel_among_the_wishes() -> None:
+    desk = Desk()
+    desk.open()
+    desk.lifecycle.unwant(CID, desk.now)
+    desk.lifecycle.unwant("unheard of", desk.now)
+    assert cancels(desk.after(0)) == [SendCancel(CID, OID, PAIR, over_rest=False)]
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    desk.lifecycle.unwant(CID, desk.now)
+    assert cancels(desk.after(0)) == []
+    desk.event(report("Cancelled", originalQuantity=None))
+    desk.lifecycle.unwant(CID, desk.now)
+    assert cancels(desk.after(20)) == []
+
+
 def test_lookups_that_come_often_do_not_put_a_cancel_off() -> None:
     desk = Desk()
     desk.lifecycle.placement_doubtful(CID, desk.now)

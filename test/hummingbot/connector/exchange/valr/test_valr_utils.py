@@ -26,6 +26,7 @@ OPTIONS = {
     "order_entry": "websocket",
     "book_feed": "l1",
     "cancel_on_disconnect": False,
+    "earlier_orders": "keep",
     "session_record": True,
     "metrics_port": 0,
 }
@@ -77,6 +78,7 @@ def test_options_may_be_spelled_either_way(prefix: str, config_map: Any, keys: d
         "order_entry": "rest",
         "book_feed": "full",
         "cancel_on_disconnect": True,
+        "earlier_orders": "cancel",
         "session_record": False,
         "metrics_port": 9464,
     }
