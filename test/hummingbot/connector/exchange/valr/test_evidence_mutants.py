@@ -77,9 +77,12 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     ),
     "a cancel that did not work is not sent again": (
         CANCELS,
-        "_after_live_lookup",
-        "self._cancel_again(record, now)",
-        "pass",
+        "_clear_agenda",
+        "for record in [",
+        "for each in self._agenda.values():\n"
+        "            if each.cancel is not None and each.cancel.attempts:\n"
+        "                each.cancel.due = each.cancel.resend_at = None\n"
+        "        for record in [",
     ),
     "an acknowledged cancel is not looked after": (
         CANCELS,
@@ -162,7 +165,7 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     "an open order that lookups do not see is given up": (
         HIDDEN,
         "not_found",
-        "if record.proven_open or record.ending is not None:",
+        "if record.shown or record.ending is not None:",
         "if record.ending is not None:",
     ),
     "the cancel for certainty goes on after the order has shown": (
