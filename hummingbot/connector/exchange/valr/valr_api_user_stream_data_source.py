@@ -232,6 +232,8 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             limit = DOUBTED_SILENCE_LIMIT if doubted else CONSTANTS.SOCKET_SILENCE_LIMIT
             if now - self._last_frame_time > limit:
                 raise ConnectionError(f"nothing came for {limit:g} s")
+            if self._order_entry.is_renewal_wanted:
+                raise ConnectionError("it answers no commands")
             if now - last_ping >= (WATCH_INTERVAL if doubted else CONSTANTS.SOCKET_PING_INTERVAL):
                 last_ping = now
                 await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))

@@ -40,7 +40,8 @@ REPLY_DEADLINE = 2.0
 # An order call that hangs must not keep a stop waiting: better look the order up soon.
 ORDER_DEADLINE = 3.0
 RATE_LIMIT_TRIES = 5
-# A socket over which frames come while so many commands in a row go unanswered is left alone for a growing time.
+# A socket over which frames come while so many commands in a row go unanswered is replaced, once, and where that is of
+# no help left alone for a growing time.
 UNANSWERED_BEFORE_REST = 2
 MUTE_PAUSE = 10.0
 MUTE_PAUSE_MAX = 300.0
@@ -170,6 +171,7 @@ class OrderEntry:
         self._unanswered = 0
         self._last_unanswered_at = float("-inf")
         self._mute_until = float("-inf")
+        self._is_renewal_wanted = False
         self._pending: dict[str, SentCommand] = {}
         self._numbers = itertools.count(1)
 
@@ -182,8 +184,16 @@ class OrderEntry:
     def socket_opened(self, send: SendFrame) -> None:
         """The account socket is authenticated; ``send`` writes one frame to it."""
         self._send = send
-        self._is_doubted = False
-        self._commands_answered()
+        self._is_doubted = self._is_renewal_wanted = False
+        # It is tried at once; where a new socket was of no help, that is remembered until a command is answered.
+        self._mute_until = float("-inf")
+        if self._unanswered < UNANSWERED_BEFORE_REST:
+            self._unanswered = 0
+
+    @property
+    def is_renewal_wanted(self) -> bool:
+        """Whether commands go unanswered although frames come: perhaps nothing that is sent arrives any more."""
+        return self._is_renewal_wanted
 
     def socket_heard(self) -> None:
         """Something came over the account socket: it lives."""
@@ -217,7 +227,7 @@ class OrderEntry:
         return None
 
     def _commands_answered(self) -> None:
-        self._unanswered = 0
+        self._unanswered, self._is_renewal_wanted = 0, False
         self._mute_until = float("-inf")
         self._troubles.commands_answered()
 
@@ -232,6 +242,7 @@ class OrderEntry:
         if self._unanswered >= UNANSWERED_BEFORE_REST:
             pause = back_off(self._unanswered - UNANSWERED_BEFORE_REST + 1, MUTE_PAUSE, MUTE_PAUSE_MAX)
             self._mute_until = now + pause
+            self._is_renewal_wanted = self._unanswered == UNANSWERED_BEFORE_REST
             self._troubles.commands_unanswered()
 
     def _unnamed_command(self, reply: CommandReply | Unreadable) -> SentCommand | None:

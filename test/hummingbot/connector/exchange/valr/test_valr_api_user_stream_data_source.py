@@ -397,6 +397,22 @@ async def test_a_socket_that_left_a_command_unanswered_is_left_sooner(
 
 
 @pytest.mark.usefixtures("quick_watch")
+async def test_a_socket_that_brings_pongs_and_answers_no_commands_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("hummingbot.connector.exchange.valr.valr_order_entry.REPLY_DEADLINE", 0.02)
+    async with world() as place:
+        await until(lambda: place.connected == 1)
+        for _ in range(2):
+            await until(lambda: not place.order_entry.is_socket_doubted)
+            with pytest.raises(OSError, match="CANCEL_LIMIT_ORDER was not answered"):
+                await place.order_entry.cancel("BTCZAR", "HBOTB1", "", over_rest=False)
+        await until(lambda: place.connected == 2)
+        assert not place.order_entry.is_renewal_wanted
+    assert texts(caplog, "The account socket of VALR is down: it answers no commands")
+
+
+@pytest.mark.usefixtures("quick_watch")
 async def test_any_frame_ends_the_doubt_about_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CONSTANTS, "SOCKET_SILENCE_LIMIT", 60.0)
     monkeypatch.setattr("hummingbot.connector.exchange.valr.valr_order_entry.REPLY_DEADLINE", 0.02)

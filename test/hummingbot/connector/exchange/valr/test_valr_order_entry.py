@@ -398,13 +398,22 @@ async def test_a_socket_that_lives_and_answers_no_commands_is_left_alone_for_gro
 
     # What was sent together counts once.
     await unanswered(3)
+    assert not entry.is_renewal_wanted
     await unanswered(1)
-    for pause in (10, 20, 40, 80, 160, 300, 300):
+    # A new socket is wanted once, and tried at once; here it is of no help.
+    assert entry.is_renewal_wanted
+    assert await goes_over_rest()
+    entry.socket_closed()
+    entry.socket_opened(socket.send)
+    assert not entry.is_renewal_wanted
+    assert not await goes_over_rest()
+    for pause in (20, 40, 80, 160, 300, 300):
         assert await goes_over_rest()
         ahead += pause - 1
         assert await goes_over_rest()
         ahead += 1
         assert not await goes_over_rest()
+        assert not entry.is_renewal_wanted
     assert len([each for each in caplog.records if "does not answer commands" in each.getMessage()]) == 1
     ahead += 301
     socket.answer = accepted
@@ -413,6 +422,7 @@ async def test_a_socket_that_lives_and_answers_no_commands_is_left_alone_for_gro
     await unanswered(1)
     assert not await goes_over_rest()
     assert await goes_over_rest()
+    assert entry.is_renewal_wanted
     entry.socket_closed()
     entry.socket_opened(socket.send)
     assert not await goes_over_rest()
