@@ -4,8 +4,12 @@ The wheel installs no `hbot` of its own: a later release of Hummingbot may bring
 script delete it for each other. `make install` puts `hbot` into .venv/bin, where there is one Hummingbot, and pinned.
 """
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -39,6 +43,8 @@ app = typer.Typer(
 )
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 _progress = Console(stderr=True)
+# Of nohup; and a handler that is not Python's cannot be put back.
+_IGNORED = (signal.SIG_IGN, None)
 
 HummingbotOption = Annotated[
     Path | None,
@@ -74,7 +80,7 @@ def install(
     """Put the connector into a Hummingbot, and see that it loads there.
 
     Hummingbot's own files stay as they are. Doing it again changes nothing; if anything goes wrong, all is as before.
-    What is in place before is replaced if it is an older one.
+    What is in place before is replaced if it is an older one. What a killed run left half-done is taken back first.
     """
     target = _find(hummingbot, python)
     _put(target, link=link, force=force)
@@ -115,7 +121,8 @@ def uninstall(
     """
     target = _find(hummingbot, python)
     try:
-        before = take_away(target, force=force)
+        with _undone_when_ended():
+            before = take_away(target, force=force)
     except InstallationError as error:
         _give_up(str(error))
     if before.kind is Kind.NOTHING:
@@ -211,7 +218,8 @@ def _put(target: Hummingbot, *, link: bool, force: bool) -> None:
             return load_connector(hummingbot)
 
     try:
-        before = put(target, load, link=link, force=force)
+        with _undone_when_ended():
+            before = put(target, load, link=link, force=force)
     except InstallationError as error:
         _give_up(str(error))
     now = present_in(target)
@@ -222,6 +230,28 @@ def _put(target: Hummingbot, *, link: bool, force: bool) -> None:
     else:
         done = f"Replaced {before.describe()}, by {now.describe()}"
     say(f"[green]{escape(done)}[/], in {escape(target.describe())}; it loads.")
+
+
+@contextmanager
+def _undone_when_ended() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP interrupt what is done here, as Ctrl-C does; a second one would interrupt the undoing."""
+    watched = [
+        each for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) not in _IGNORED
+    ]
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        for each in watched:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+    before = {each: signal.signal(each, interrupt) for each in watched}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _give_up(problem: str) -> NoReturn:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hummingbot_valr.doctor import Check, error, ok, warning
 from hummingbot_valr.doctor_hooks import OVERRIDDEN, USED_OF_EXCHANGE, missing_hooks
 from hummingbot_valr.installation import CONNECTOR, CONNECTOR_NAMES, Hummingbot
-from hummingbot_valr.installation_files import Kind, present_in
+from hummingbot_valr.installation_files import Kind, is_unfinished, present_in
 from hummingbot_valr.versions import SOURCE, TESTED_HUMMINGBOT, VERSION, explain_release
 from hummingbot_valr.workspace import FOLDERS
 
@@ -38,6 +38,12 @@ def check_connector(hummingbot: Hummingbot, known: Collection[str]) -> Check:
             "Connector",
             f"Hummingbot does not list {' and '.join(lacking)}: one of its modules does not import",
             f"See what '{sys.executable} -c \"import hummingbot.connector.exchange.valr.valr_exchange\"' says.",
+        )
+    if is_unfinished(hummingbot):
+        return warning(
+            "Connector",
+            f"{present.describe()}; 'install' or 'uninstall' is at work there, or was killed",
+            "Run 'hummingbot-valr install' again: it takes back first what was left half-done.",
         )
     if present.altered:
         return warning(

@@ -1,14 +1,18 @@
 """Puts the connector into a Hummingbot and takes it away again: a copy with a record of what it consists of, or a link.
 
 Nothing half-done stays behind: a copy is made beside its place under a name that Hummingbot's search passes over, moved
-into place by renaming, and taken back if Hummingbot then does not load it.
+into place by renaming, and taken back if Hummingbot then does not load it. The folder aside tells at each step how far
+that went, so that the next run can take back what a killed one left.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -19,6 +23,10 @@ from hummingbot_valr.versions import SOURCE, VERSION
 RECORD = ".hummingbot-valr.json"
 # Hummingbot's search for connectors passes over names that begin so.
 _ASIDE = "_valr-aside-"
+# What a folder aside holds: what is to come, what was there before or that there was nothing, what did not load. Names
+# that say nothing are those of a run that has ended: of what is only to be deleted, part may be gone.
+_NEW, _OLD, _NOTHING_BEFORE, _FAILED = "new", "old", "nothing-before", "failed"
+_REPLACED, _TAKEN = "replaced", "taken"
 
 
 class Kind(Enum):
@@ -81,22 +89,15 @@ def put(
     :param force: replaces also a copy that somebody changed or made by hand, and a newer one
     :raises InstallationError: it may not be replaced, cannot be written, or Hummingbot does not load it
     """
-    before = present_in(hummingbot, source)
-    if before.is_ours_now and not before.altered and (before.kind is Kind.PACKAGE or _is_link(before) == link):
-        _require_loaded(hummingbot, load(hummingbot))
-        return before
-    _require_replaceable(hummingbot, before, force)
-    try:
+    with _alone_and_mended(hummingbot, source):
+        before = present_in(hummingbot, source)
+        if before.is_ours_now and not before.altered and (before.kind is Kind.PACKAGE or _is_link(before) == link):
+            _require_loaded(hummingbot, load(hummingbot))
+            return before
+        _require_replaceable(hummingbot, before, force)
         with tempfile.TemporaryDirectory(prefix=_ASIDE, dir=hummingbot.connector.parent) as folder:
             _swap(hummingbot, load, Path(folder), source, link)
-        for left_by_a_kill in hummingbot.connector.parent.glob(f"{_ASIDE}*"):
-            shutil.rmtree(left_by_a_kill)
-    except OSError as error:
-        raise InstallationError(
-            f"{hummingbot.connector} cannot be written: {error.strerror or error}. Run this as the user who owns that"
-            " Hummingbot."
-        ) from error
-    return before
+        return before
 
 
 def take_away(hummingbot: Hummingbot, *, force: bool = False, source: Path = SOURCE) -> Present:
@@ -104,41 +105,100 @@ def take_away(hummingbot: Hummingbot, *, force: bool = False, source: Path = SOU
 
     :raises InstallationError: it is not ours to take away, or cannot be
     """
-    before = present_in(hummingbot, source)
-    if before.kind is Kind.NOTHING:
+    with _alone_and_mended(hummingbot, source):
+        before = present_in(hummingbot, source)
+        if before.kind is Kind.NOTHING:
+            return before
+        _require_replaceable(hummingbot, before, force, removing=True)
+        place = hummingbot.connector
+        try:
+            if place.is_symlink():
+                place.unlink()
+            else:
+                with tempfile.TemporaryDirectory(prefix=_ASIDE, dir=place.parent) as folder:
+                    place.rename(Path(folder) / _TAKEN)
+        except OSError as error:
+            raise InstallationError(f"{place} cannot be taken away: {error.strerror or error}.") from error
         return before
-    _require_replaceable(hummingbot, before, force, removing=True)
-    place = hummingbot.connector
+
+
+def is_unfinished(hummingbot: Hummingbot) -> bool:
+    """Whether a run was killed here, or is at work: `put` and `take_away` first take back what it left half-done."""
+    return any(_asides(hummingbot))
+
+
+@contextmanager
+def _alone_and_mended(hummingbot: Hummingbot, source: Path) -> Iterator[None]:
+    """Keep every other run out until the end, and take back first what a killed one left half-done."""
     try:
-        if place.is_symlink():
-            place.unlink()
-        else:
-            with tempfile.TemporaryDirectory(prefix=_ASIDE, dir=place.parent) as folder:
-                place.rename(Path(folder) / "old")
+        with _alone_in(hummingbot.connector.parent):
+            for aside in _asides(hummingbot):
+                now = present_in(hummingbot, source)
+                # Whatever else is in place now, somebody has put there since.
+                if now.kind in (Kind.NOTHING, Kind.COPY, Kind.LINK) and not now.altered:
+                    _put_back(hummingbot.connector, aside)
+                shutil.rmtree(aside)
+            yield
     except OSError as error:
-        raise InstallationError(f"{place} cannot be taken away: {error.strerror or error}.") from error
-    return before
+        raise InstallationError(
+            f"{hummingbot.connector} cannot be written: {error.strerror or error}. Run this as the user who owns that"
+            " Hummingbot."
+        ) from error
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A network's file system may lock no folders.
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InstallationError(
+                    f"Another hummingbot-valr is at work in {folder}: wait until it has ended."
+                ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _asides(hummingbot: Hummingbot) -> list[Path]:
+    return sorted(hummingbot.connector.parent.glob(f"{_ASIDE}*"))
 
 
 def _swap(hummingbot: Hummingbot, load: Callable[[Hummingbot], Loaded], folder: Path, source: Path, link: bool) -> None:
-    place, new, old = hummingbot.connector, folder / "new", folder / "old"
+    place, new, old, nothing_before = hummingbot.connector, folder / _NEW, folder / _OLD, folder / _NOTHING_BEFORE
     if link:
         new.symlink_to(source, target_is_directory=True)
     else:
         shutil.copytree(source, new, ignore=shutil.ignore_patterns("__pycache__", RECORD))
         (new / RECORD).write_text(json.dumps({"version": VERSION, "files": _files_of(new)}, indent=1) + "\n")
-    has_old = place.is_symlink() or place.exists()
-    if has_old:
-        place.rename(old)
     try:
+        if _is_there(place):
+            place.rename(old)
+        else:
+            nothing_before.touch()
         new.rename(place)
         _require_loaded(hummingbot, load(hummingbot))
+        (old if _is_there(old) else nothing_before).rename(folder / _REPLACED)
     except BaseException:  # an interruption, too, leaves what was there before
-        if place.is_symlink() or place.exists():
-            place.rename(folder / "failed")
-        if has_old:
-            old.rename(place)
+        _put_back(place, folder)
         raise
+
+
+def _put_back(place: Path, folder: Path) -> None:
+    """Take back a swap that did not end; ``folder`` tells how far it went."""
+    old = folder / _OLD
+    has_begun = _is_there(old) or _is_there(folder / _NOTHING_BEFORE)
+    if has_begun and not _is_there(folder / _NEW) and not _is_there(folder / _FAILED) and _is_there(place):
+        place.rename(folder / _FAILED)
+    if _is_there(old) and not _is_there(place):
+        old.rename(place)
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
 
 
 def _require_loaded(hummingbot: Hummingbot, loaded: Loaded) -> None:

@@ -197,6 +197,12 @@ class TestThisMachine:
         assert check.status is Status.WARNING
         assert "changed since: valr_utils.py" in check.found
 
+    def test_an_installation_that_did_not_end(self, installed: Hummingbot) -> None:
+        (installed.connector.parent / "_valr-aside-x").mkdir()
+        check = local.check_connector(installed, KNOWN)
+        assert check.status is Status.WARNING
+        assert "or was killed" in check.found
+
     def test_a_connector_of_another_version(self, checkout: Hummingbot) -> None:
         put(checkout, load_connector, source=make_connector(checkout.root / "source", "0.0.1"))
         check = local.check_connector(checkout, KNOWN)

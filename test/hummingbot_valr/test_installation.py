@@ -6,8 +6,10 @@ Their `settings` searches for connectors as Hummingbot's does; their connector i
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +46,32 @@ def tree(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob("*"))
         if path.is_file() or path.is_symlink()
     }
+
+
+def put_and_be_killed(hummingbot: Hummingbot, source: Path, steps: int, link: bool) -> None:
+    """`put` in a process of its own that is killed after so many renamings; the check that it loads comes after two."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from hummingbot_valr.installation import Hummingbot, Loaded
+from hummingbot_valr.installation_files import put
+left, rename = {steps}, Path.rename
+def step(action):
+    def counted(*arguments):
+        global left
+        left -= 1
+        left < 0 and os.kill(os.getpid(), signal.SIGKILL)
+        return action(*arguments)
+    return counted
+Path.rename, Path.touch = step(Path.rename), step(Path.touch)
+hummingbot = Hummingbot(Path({str(hummingbot.root)!r}), Path("python"), True, "")
+def load(hummingbot):
+    {steps} == 2 and os.kill(os.getpid(), signal.SIGKILL)
+    return Loaded("" if {steps} < 2 else "broken")
+put(hummingbot, load, link={link}, source=Path({str(source)!r}))
+"""
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
 class TestFinding:
@@ -312,10 +340,68 @@ class TestPutting:
             put(checkout, interrupted, source=source)
         assert tree(checkout.root) == before
 
-    def test_what_a_killed_run_left_is_cleaned_up_and_never_searched(self, checkout: Hummingbot, source: Path) -> None:
-        left = make_connector(checkout.connector.parent / "_valr-aside-killed" / "new")
+    @pytest.mark.parametrize("link", [False, True])
+    # With an older one there is a step more, to put it back.
+    @pytest.mark.parametrize(
+        ("steps", "has_old"), [*((steps, False) for steps in range(3)), *((steps, True) for steps in range(4))]
+    )
+    def test_what_a_killed_run_left_is_taken_back(
+        self, steps: int, has_old: bool, link: bool, checkout: Hummingbot, source: Path, tmp_path: Path
+    ) -> None:
+        bare = tree(checkout.root)
+        if has_old:
+            put(checkout, load_connector, source=make_connector(tmp_path / "older", "0.0.9"))
+        before, before_it = tree(checkout.root), present_in(checkout, source)
+        (source / "valr_new.py").touch()
+        put_and_be_killed(checkout, source, steps, link)
+        assert installation_files.is_unfinished(checkout)
+        # What does not load proves that the older one is back.
+        with pytest.raises(InstallationError, match="does not load"):
+            put(checkout, lambda hummingbot: installation_files.Loaded("broken"), source=source, link=link)
+        assert tree(checkout.root) == before
+
+        put_and_be_killed(checkout, source, steps, link)
+        assert put(checkout, load_connector, link=link, source=source) == before_it
+        assert present_in(checkout, source).is_ours_now
+        assert not installation_files.is_unfinished(checkout)
+        take_away(checkout, source=source)
+        assert tree(checkout.root) == bare
+
+        if has_old:
+            put(checkout, load_connector, source=tmp_path / "older")
+        put_and_be_killed(checkout, source, steps, link)
+        assert take_away(checkout, source=source) == before_it
+        assert tree(checkout.root) == bare
+        assert not installation_files.is_unfinished(checkout)
+
+    @pytest.mark.parametrize("file", ["valr_mine.py", RECORD])
+    def test_what_somebody_put_there_after_a_kill_is_theirs(
+        self, file: str, checkout: Hummingbot, source: Path
+    ) -> None:
+        put_and_be_killed(checkout, source, 2, False)
+        (checkout.connector / file).write_text("{}")
+        with pytest.raises(InstallationError, match="--force"):
+            put(checkout, load_connector, source=source)
+        assert (checkout.connector / file).exists()
+
+    def test_what_a_killed_run_had_only_to_delete_is_deleted(self, checkout: Hummingbot, source: Path) -> None:
         put(checkout, load_connector, source=source)
-        assert not left.parent.exists()
+        half = checkout.connector.parent / "_valr-aside-killed"
+        for name in ("taken", "replaced"):
+            make_connector(half / name, "0.0.9")
+        present = present_in(checkout, source)
+        assert put(checkout, load_connector, source=source) == present
+        assert not half.exists()
+
+    def test_two_at_once_do_not_undo_each_other(self, checkout: Hummingbot, source: Path) -> None:
+        def load(hummingbot: Hummingbot) -> installation_files.Loaded:
+            for attempt in (lambda: put(checkout, load_connector, source=source), lambda: take_away(checkout)):
+                with pytest.raises(InstallationError, match="Another hummingbot-valr is at work in"):
+                    attempt()
+            return load_connector(hummingbot)
+
+        put(checkout, load, source=source)
+        assert present_in(checkout, source).is_ours_now
 
     def test_without_permission_it_says_so(
         self, checkout: Hummingbot, source: Path, monkeypatch: pytest.MonkeyPatch
@@ -428,6 +514,31 @@ class TestCommand:
         code, said = run("--version")
         assert code == 0
         assert said.startswith(f"hummingbot-valr {VERSION}, tested with Hummingbot ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_all_as_before(number: signal.Signals, tmp_path: Path) -> None:
+    root, loading = make_checkout(tmp_path / "checkout"), tmp_path / "loading"
+    settings = f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\ntime.sleep(600)\n"
+    (root / "hummingbot" / "client" / "settings.py").write_text(settings)
+    before = tree(root)
+    command = [sys.executable, "-m", "hummingbot_valr.command", "install"]
+    command += ["--hummingbot", str(root), "--python", sys.executable]
+    # What runs the tests may have it ignored, as nohup has.
+    heed = lambda: signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=heed) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not loading.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert (root / "hummingbot/connector/exchange/valr").exists()
+            process.send_signal(number)
+            assert process.wait(60) in (128 + number, 1)
+        finally:
+            process.kill()
+    assert tree(root) == before
 
 
 def without_ours(folder: str, names: list[str]) -> list[str]:
