@@ -30,8 +30,15 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
 )
 from hummingbot_valr.doctor import Check, error, ok, unknown, warning
 from hummingbot_valr.doctor_account import Account
+from hummingbot_valr.doctor_configuration import check_configuration
 from hummingbot_valr.doctor_questions import Questions, no_answer
-from hummingbot_valr.doctor_strategy import Balances, ConfigurationError, check_strategy, read_wanted
+from hummingbot_valr.doctor_strategy import (
+    Balances,
+    ConfigurationError,
+    check_strategy,
+    read_configuration,
+    wanted_of,
+)
 
 CLOCK_TOLERANCE = 1.0
 REST = "REST"
@@ -81,10 +88,11 @@ async def _examine_strategy(
     ask: Questions, config: Path, workspace: Path, domain: str, balances: Balances
 ) -> list[Check]:
     try:
-        wanted = read_wanted(config, workspace, domain)
+        files = read_configuration(config, workspace)
     except ConfigurationError as problem:
         return [error("Strategy", str(problem), "Give the file, or its name in the workspace's conf/.")]
-    return await check_strategy(ask, config, wanted, balances)
+    checks = [each for file, content in files.items() for each in await check_configuration(file, content, workspace)]
+    return checks + await check_strategy(ask, config, wanted_of(files.values(), domain), balances)
 
 
 async def check_rest(ask: Questions) -> tuple[Check, Check]:

@@ -1,8 +1,9 @@
 """What the doctor makes of a strategy's configuration: are its pairs tradable, and is there enough to trade with?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,47 @@ class Wanted:
     quote_amount: Decimal | None = None
 
 
-def read_wanted(configuration: Path, workspace: Path, domain: str) -> list[Wanted]:
-    """Return what a strategy's configuration trades on ``domain``; it may name the configurations of controllers.
-
-    :param configuration: a path, or the name of a file in the workspace's conf/
-    :raises ConfigurationError: it cannot be read
-    """
+def wanted_of(contents: Iterable[Mapping[str, Any]], domain: str) -> list[Wanted]:
+    """Return what a strategy's configuration, and those of its controllers, trade on ``domain``."""
     found: dict[str, Wanted] = {}
-    for mapping in _mappings(_load(configuration, workspace), workspace):
+    for mapping in chain.from_iterable(map(_mappings, contents)):
         for trading_pair in _pairs_in(mapping, domain):
             amounts = _amount(mapping, "order_amount"), _amount(mapping, "order_amount_quote")
             found.setdefault(trading_pair, Wanted(trading_pair, *amounts))
     return list(found.values())
+
+
+def read_configuration(configuration: Path, workspace: Path) -> dict[Path, Mapping[str, Any]]:
+    """Return what a strategy's file holds, and what the files of the controllers hold that it names, by file.
+
+    :param configuration: a path, or the name of a file in the workspace's conf/
+    :raises ConfigurationError: one of them cannot be read
+    """
+    file = _find(configuration, workspace)
+    found = {file: load_file(file)}
+    for mapping in _mappings(found[file]):
+        named = mapping.get("controllers_config") or ()
+        for each in named.split(",") if isinstance(named, str) else named:
+            controller = _find(Path(str(each).strip()), workspace)
+            found[controller] = load_file(controller)
+    return found
+
+
+def load_file(file: Path) -> Mapping[str, Any]:
+    """Return what a YAML file holds.
+
+    :raises ConfigurationError: it cannot be read, or holds no keys
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as problem:
+        raise ConfigurationError(f"{file} cannot be read as YAML: {str(problem).splitlines()[0]}") from problem
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{file} holds no configuration")
+    return content
 
 
 async def check_strategy(ask: Questions, configuration: Path, wanted: list[Wanted], balances: Balances) -> list[Check]:
@@ -143,36 +173,23 @@ def _available(balances: Balances, asset: str) -> Decimal:
     return balance.available if balance else Decimal(0)
 
 
-def _load(configuration: Path, workspace: Path) -> Mapping[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _find(configuration: Path, workspace: Path) -> Path:
     places = [configuration, *(workspace / folder / configuration for folder in FOLDERS)]
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         raise ConfigurationError(f"there is no {configuration}, here or in {', '.join(FOLDERS)} of {workspace}")
-    try:
-        content = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, YAMLError) as problem:
-        raise ConfigurationError(f"{file} cannot be read as YAML: {str(problem).splitlines()[0]}") from problem
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{file} holds no configuration")
-    return content
+    return file
 
 
-def _mappings(content: Any, workspace: Path) -> Iterator[Mapping[str, Any]]:
-    """Walk a configuration, and those of the controllers it names."""
+def _mappings(content: Any) -> Iterator[Mapping[str, Any]]:
+    """Walk a configuration."""
     if isinstance(content, dict):
         yield content
-        for name, value in content.items():
-            if name == "controllers_config":
-                for each in value or ():
-                    yield from _mappings(_load(Path(str(each)), workspace), workspace)
-            else:
-                yield from _mappings(value, workspace)
+        for value in content.values():
+            yield from _mappings(value)
     elif isinstance(content, list):
         for value in content:
-            yield from _mappings(value, workspace)
+            yield from _mappings(value)
 
 
 def _pairs_in(mapping: Mapping[str, Any], domain: str) -> Iterator[str]:

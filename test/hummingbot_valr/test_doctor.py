@@ -17,11 +17,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
 import hummingbot.client.settings  # before the configuration modules, which import each other in a ring
 import hummingbot.connector.exchange.valr as connector
+from hummingbot.cli.strategy_configs import describe_strategy
 from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger
 from hummingbot.connector.exchange.valr import valr_exchange
 from hummingbot_valr import doctor_command, doctor_hooks
@@ -29,8 +31,9 @@ from hummingbot_valr import doctor_hummingbot as local
 from hummingbot_valr.command import app
 from hummingbot_valr.doctor import Check, Report, Status, error, ok, unknown, warning
 from hummingbot_valr.doctor_account import AccountFileError, check_key_file, read_account, stored_url
+from hummingbot_valr.doctor_configuration import check_configuration
 from hummingbot_valr.doctor_examination import examine_hummingbot
-from hummingbot_valr.doctor_strategy import ConfigurationError, Wanted, read_wanted
+from hummingbot_valr.doctor_strategy import ConfigurationError, Wanted, read_configuration, wanted_of
 from hummingbot_valr.installation import Hummingbot, find_hummingbot, load_connector
 from hummingbot_valr.installation_files import put
 from hummingbot_valr.workspace import create_folders
@@ -39,6 +42,11 @@ from valr_loopback.server import LoopbackConfig, LoopbackServer
 
 KNOWN = {"valr", "valr_loopback", "binance"}
 PASSWORD = "password of the test"
+STRATEGIES = Path(hummingbot.__file__).parent / "strategy"
+# Those of other people's scripts and controllers need their files.
+EXAMPLES = sorted(
+    file for file in Path(__file__).parents[2].glob("conf/s*/*.yml") if not file.name.startswith("conf_v2_")
+)
 
 
 class TestReport:
@@ -359,6 +367,10 @@ class TestKeys:
 
 
 # --- Strategies -------------------------------------------------------------------------------------------------------
+def read_wanted(configuration: Path, workspace: Path, domain: str) -> list[Wanted]:
+    return wanted_of(read_configuration(configuration, workspace).values(), domain)
+
+
 class TestStrategyFiles:
     @pytest.mark.parametrize(
         ("text", "wanted"),
@@ -391,11 +403,10 @@ class TestStrategyFiles:
         ]
         assert shown == rows
 
-    def test_files_of_the_workspace_and_their_controllers(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("named", ["[one.yml, two.yml]", "one.yml, two.yml"])
+    def test_files_of_the_workspace_and_their_controllers(self, named: str, tmp_path: Path) -> None:
         create_folders(tmp_path)
-        (tmp_path / "conf" / "scripts" / "conf_v2.yml").write_text(
-            "controllers_config: [one.yml, two.yml]\nmarkets: {}"
-        )
+        (tmp_path / "conf" / "scripts" / "conf_v2.yml").write_text(f"controllers_config: {named}\nmarkets: {{}}")
         for name, pair in (("one", "BTC-ZAR"), ("two", "ETH-ZAR")):
             text = f"connector_name: valr\ntrading_pair: {pair}\n"
             (tmp_path / "conf" / "controllers" / f"{name}.yml").write_text(text)
@@ -416,6 +427,148 @@ class TestStrategyFiles:
             (tmp_path / "conf" / "strategies" / "conf_x.yml").write_text(text)
         with pytest.raises(ConfigurationError, match=said):
             read_wanted(Path("conf_x.yml"), tmp_path, "valr")
+
+
+PMM = """strategy: pure_market_making
+exchange: valr_loopback
+market: BTC-ZAR
+bid_spread: 0.5
+ask_spread: 0.5
+order_refresh_time: 30
+order_amount: 0.001
+"""
+XEMM = """strategy: cross_exchange_market_making
+maker_market: valr
+maker_market_trading_pair: BTC-USDT
+taker_market: kucoin_paper_trade
+taker_market_trading_pair: BTC-USDT
+min_profitability: 0.5
+order_amount: 0.001
+order_refresh_mode: {}
+conversion_rate_mode: {}
+"""
+SCRIPT = "script_file_name: small_script.py\norder_amount: 0.5\n"
+CONTROLLER = "id: x\ncontroller_name: small_controller\ncontroller_type: generic\nlevels: 2\n"
+SOURCES = {
+    "scripts/small_script.py": """
+from decimal import Decimal
+from hummingbot.strategy.strategy_v2_base import StrategyV2ConfigBase
+class SmallConfig(StrategyV2ConfigBase):
+    script_file_name: str = "small_script.py"
+    order_amount: Decimal
+""",
+    "scripts/broken_script.py": "raise RuntimeError('half written')",
+    "controllers/generic/small_controller.py": """
+from hummingbot.strategy_v2.controllers.controller_base import ControllerConfigBase
+class SmallControllerConfig(ControllerConfigBase):
+    controller_name: str = "small_controller"
+    levels: int
+""",
+}
+
+
+def written_in(workspace: Path) -> dict[Path, str]:
+    return {path: path.read_text() for path in workspace.rglob("*.yml")}
+
+
+class TestConfiguration:
+    async def complaints(self, text: str, workspace: Path) -> list[str]:
+        file = workspace / "conf_x.yml"
+        file.write_text(text)
+        for name, source in SOURCES.items():
+            (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+            (workspace / name).write_text(source)
+        before = written_in(workspace)
+        (content,) = read_configuration(file, workspace).values()
+        checks = await check_configuration(file, content, workspace)
+        assert written_in(workspace) == before
+        assert all((check.name, check.status) == ("Strategy", Status.ERROR) for check in checks)
+        return [f"{check.found.removeprefix(str(file))} -> {check.to_do}" for check in checks]
+
+    @pytest.mark.parametrize("text", [PMM, XEMM, SCRIPT, CONTROLLER], ids=["map", "model", "script", "controller"])
+    async def test_what_hummingbot_takes_is_well(self, text: str, tmp_path: Path) -> None:
+        settings = hummingbot.client.settings.AllConnectorSettings
+        known = settings.get_exchange_names() | set(settings.get_connector_settings())
+        assert await self.complaints(text, tmp_path) == []
+        assert settings.get_exchange_names() | set(settings.get_connector_settings()) == known
+        assert str(tmp_path) not in sys.path
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (
+                PMM.replace("0.001", "abc"),
+                [", line 7, order_amount: abc is not in decimal format. -> Correct the value."],
+            ),
+            (PMM.replace("0.001", ".nan"), [", line 7, order_amount: nan: is not a number. -> Correct the value."]),
+            (
+                PMM.replace("0.001", "-1"),
+                [", line 7, order_amount: -1: Value must be more than 0. -> Correct the value."],
+            ),
+            (PMM.replace("order_amount: 0.001", ""), [", order_amount: has to be given -> "]),
+            (
+                PMM + "order_levels: many\n",
+                [", line 8, order_levels: many is not in integer format. -> "],
+            ),
+            (PMM + "order_levels: many\norder_level_amount: 1\n", [", line 8, order_levels: many is not in integer "]),
+            (PMM + "ping_pong_enabled: maybe\n", [", line 8, ping_pong_enabled: maybe: Invalid value, please choose"]),
+            (PMM + "order_override: '{1'\n", [", line 8, order_override: {1: is not in JSON format. -> "]),
+            (
+                PMM + "order_amuont: 5\n",
+                [", line 8, order_amuont: Hummingbot knows no such key here -> Did you mean order_amount?"],
+            ),
+            (PMM + "zzz: 5\n", [", line 8, zzz: Hummingbot knows no such key here -> Correct it, or delete"]),
+            (PMM.replace("valr_loopback", "valar"), [", line 2, exchange: valar: Invalid exchange, please"]),
+            (
+                PMM.replace("pure_market_making", "pure_marketmaking"),
+                [", line 1, strategy: Hummingbot has no strategy pure_marketmaking -> Did you mean pure_market_m"],
+            ),
+            ("strategy: 7\n", [", line 1, strategy: Hummingbot has no strategy 7 -> Hummingbot has amm_arb, "]),
+            ("stratgy: x\n", [" names no strategy, script or controller -> Did you mean strategy by stratgy?"]),
+            ("1: 2\n", [" names no strategy, script or controller -> It needs strategy or "]),
+            ("exchange: valr\n", [" names no strategy, script or controller -> It needs strategy or "]),
+            (XEMM.replace("0.001", "abc"), [", line 7, order_amount: "]),
+            (XEMM.replace("order_amount", "order_amuont"), [", order_amount: has to be", ", line 7, order_amuont: "]),
+            (
+                XEMM.replace("maker_market: valr", "maker_market: vlar"),
+                [", line 2, maker_market: Hummingbot has no exchange vlar -> Did you mean valr?"],
+            ),
+            (SCRIPT.replace("0.5", "abc"), [", line 2, order_amount: Input should be a valid decimal"]),
+            (SCRIPT + "spreed: 1\n", [", line 3, spreed: Hummingbot knows no such key here -> "]),
+            (
+                SCRIPT.replace("small_script", "gone"),
+                ["cannot load it: ModuleNotFoundError: No module named 'scripts.gone' -> Is scripts/gone.py in"],
+            ),
+            (SCRIPT.replace("small", "broken"), [": Hummingbot cannot load it: RuntimeError: half written -> Mend"]),
+            (CONTROLLER.replace("2", "few"), [", line 4, levels: Input should be a valid integer"]),
+            (CONTROLLER.replace("controller_type: generic\n", ""), [": ValueError: controller config is missing"]),
+            (CONTROLLER.replace("small_c", "c"), ["Is controllers/generic/controller.py in the workspace?"]),
+        ],
+    )
+    async def test_what_it_does_not_take_is_named(self, text: str, said: list[str], tmp_path: Path) -> None:
+        found = await self.complaints(text, tmp_path)
+        assert len(found) == len(said), found
+        for complaint, part in zip(found, said, strict=True):
+            assert part in complaint
+
+    @pytest.mark.parametrize("name", sorted(path.parent.name for path in STRATEGIES.glob("*/*_config_map.py")))
+    async def test_every_key_that_hbot_create_writes_is_known(self, name: str, tmp_path: Path) -> None:
+        data, _, _ = describe_strategy("v1-strategy", name)
+        found = await self.complaints(yaml.safe_dump(data | {"strategy": name}), tmp_path)
+        assert not [complaint for complaint in found if "no such key" in complaint]
+
+    async def test_the_workspaces_exchanges_for_paper_trading_are_known(self, tmp_path: Path) -> None:
+        create_folders(tmp_path)
+        client = tmp_path / "conf" / "conf_client.yml"
+        client.write_text("paper_trade:\n  paper_trade_exchanges: [okx]\n")
+        (complaint,) = await self.complaints(XEMM, tmp_path)
+        assert "line 4, taker_market" in complaint
+        assert await self.complaints(XEMM.replace("kucoin", "okx"), tmp_path) == []
+
+    @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.name))
+    async def test_our_examples_are_well(self, file: Path) -> None:
+        content = read_configuration(file, file.parents[2])[file]
+        assert await check_configuration(file, content, file.parents[2]) == []
 
 
 # --- The command ------------------------------------------------------------------------------------------------------
@@ -446,8 +599,7 @@ async def test_the_command_well_and_ill(
     """Takes seconds: Hummingbot is started twice."""
     environment = offline_environment | {"HBOT_PASSWORD": PASSWORD}
     create_folders(tmp_path)
-    strategy = "exchange: valr_loopback\nmarket: BTC-ZAR\norder_amount: 0.001\n"
-    (tmp_path / "conf" / "strategies" / "conf_x.yml").write_text(strategy)
+    (tmp_path / "conf" / "strategies" / "conf_x.yml").write_text(PMM)
     async with LoopbackServer(LoopbackConfig(port=0)) as server:
         store(
             tmp_path,

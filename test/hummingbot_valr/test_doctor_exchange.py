@@ -360,7 +360,14 @@ async def test_a_network_that_swallows_everything_takes_a_few_deadlines() -> Non
 
 
 # --- A strategy's configuration ---------------------------------------------------------------------------------------
-PMM = "strategy: pure_market_making\nexchange: valr_loopback\nmarket: {pair}\norder_amount: {amount}\n"
+PMM = """strategy: pure_market_making
+exchange: valr_loopback
+market: {pair}
+bid_spread: 0.5
+ask_spread: 0.5
+order_refresh_time: 30
+order_amount: {amount}
+"""
 
 
 async def examine_strategy(
@@ -377,6 +384,13 @@ async def test_a_strategy_that_can_trade(server: LoopbackServer, tmp_path: Path)
     assert list(checks) == ["BTC-ZAR"]
     assert checks["BTC-ZAR"].status.value == "ok"
     assert checks["BTC-ZAR"].found.endswith("; available: 10 BTC, 10000000 ZAR")
+
+
+async def test_a_file_that_hummingbot_would_not_take(server: LoopbackServer, tmp_path: Path) -> None:
+    checks = await examine_strategy(server, tmp_path, PMM.format(pair="BTC-ZAR", amount="abc"))
+    assert checks["Strategy"].status.value == "error"
+    assert checks["Strategy"].found.endswith("conf_x.yml, line 7, order_amount: abc is not in decimal format.")
+    assert checks["BTC-ZAR"].status.value == "ok", "the pair is looked at all the same"
 
 
 def with_balances(**balances: int | str) -> Alter:
@@ -443,7 +457,8 @@ STRATEGIES: dict[str, tuple[str, Alter, str, str]] = {
 @pytest.mark.parametrize("case", STRATEGIES)
 async def test_a_strategy_that_cannot(case: str, server: LoopbackServer, tmp_path: Path) -> None:
     text, alter, status, said = STRATEGIES[case]
-    (check,) = (await examine_strategy(server, tmp_path, text, alter(server))).values()
+    checks = await examine_strategy(server, tmp_path, text, alter(server))
+    (check,) = (check for name, check in checks.items() if name != "Strategy")
     assert check.status.value == status
     assert said in f"{check.found}\n{check.to_do}"
 
@@ -482,7 +497,7 @@ async def test_what_valr_lists_of_a_pair(pairs: Any, order_types: Any, status: s
         "/v1/account/balances": [balance],
     }
     config = tmp_path / "conf_x.yml"
-    config.write_text("exchange: valr_loopback\nmarket: ABC-ZAR\n")
+    config.write_text(PMM.format(pair="ABC-ZAR", amount=1))
     async with StubValr(answers) as url:
         checks = await examine(url, SOME_ACCOUNT, config=config)
     assert checks["ABC-ZAR"].status.value == status
@@ -490,7 +505,9 @@ async def test_what_valr_lists_of_a_pair(pairs: Any, order_types: Any, status: s
 
 
 async def test_a_configuration_without_this_exchange_or_without_a_file(server: LoopbackServer, tmp_path: Path) -> None:
-    checks = await examine_strategy(server, tmp_path, "exchange: binance\nmarket: BTC-USDT\n")
+    checks = await examine_strategy(
+        server, tmp_path, PMM.format(pair="BTC-USDT", amount=1).replace("valr_loopback", "binance")
+    )
     assert "trades nothing on this exchange" in checks["Strategy"].found
     checks = await examine(server.url, None, config=tmp_path / "other.yml")
     assert checks["Strategy"].status.value == "error"
