@@ -35,13 +35,13 @@ _LISTING = {"--fields", "--all"}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `hbot` with `arguments` (default: the process's own); ends by `SystemExit` with hbot's exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    is_question = not arguments or _ASKING.intersection(arguments)
     try:
         workspace = use_workspace(Path.cwd())
+        if not is_question:  # a question leaves no folders behind
+            create_folders(workspace)
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
-    is_question = not arguments or _ASKING.intersection(arguments)
-    if not is_question:  # a question leaves no folders behind
-        create_folders(workspace)
     with waiting("Loading Hummingbot"):
         from hummingbot.cli.commands import start, stop
         from hummingbot.cli.main import app

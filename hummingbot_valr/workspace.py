@@ -64,10 +64,16 @@ def use_workspace(path: Path | str) -> Path:
 
 
 def create_folders(path: Path | str) -> Path:
-    """Create the folders of a workspace where they are missing; returns its absolute path."""
+    """Create the folders of a workspace where they are missing; returns its absolute path.
+
+    Raises `WorkspaceError` if one of them cannot be created.
+    """
     workspace = Path(path).resolve()
     for folder in FOLDERS:
-        (workspace / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            (workspace / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_ours(workspace / folder, "created", error) from error
     return workspace
 
 
@@ -77,7 +83,7 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
     An existing configuration keeps its settings. With `quiet_offline` those that reach for the internet are changed,
     so that a bot against the loopback exchange neither waits for name servers nor logs their absence: no exchanges for
     paper trading, no metrics, and rates from the loopback exchange.
-    Raises `WorkspaceError` if Hummingbot is not installed.
+    Raises `WorkspaceError` if Hummingbot is not installed, or if the workspace cannot be written.
     """
     _installed_hummingbot()
     import hummingbot.client.settings  # noqa: F401 - before the configuration modules, which import each other in a ring
@@ -87,9 +93,12 @@ def prepare_workspace(path: Path | str, quiet_offline: bool = False) -> Path:
     from hummingbot.client.config import config_helpers as helpers
 
     conf_client = workspace / "conf" / "conf_client.yml"
+    try:
+        conf_client.open("a+").close()  # Hummingbot only logs that it cannot write
+    except OSError as error:
+        raise _not_ours(conf_client, "written", error) from error
     values: dict[str, Any] = {"log_file_path": workspace / "logs"}
-    if conf_client.exists():
-        values |= helpers.read_yml_file(conf_client)
+    values |= helpers.read_yml_file(conf_client)
     if quiet_offline:
         values |= {
             "anonymized_metrics_mode": maps.AnonymizedMetricsDisabledMode(),
@@ -112,6 +121,13 @@ def _installed_hummingbot() -> ModuleType:
             " or 'uv pip install hummingbot' (pip cannot resolve its dependencies)."
         )
     return importlib.import_module("hummingbot")
+
+
+def _not_ours(place: Path, what: str, error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"{place} cannot be {what}: {error.strerror or error}. Use a folder in which you may write, or make this one"
+        " your own (chown, or chmod u+rwx): a bot's conf/, logs/ and data/ are kept there."
+    )
 
 
 def _locations_in(module: ModuleType, root: Path) -> list[tuple[str, Path]]:

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 Environment = dict[str, str]
@@ -126,6 +127,40 @@ def test_the_connectors_folder_alone_is_no_hummingbot(tmp_path: Path, offline_en
     assert finished.returncode == 1
     assert "Hummingbot is not installed" in finished.stderr
     assert "make install" in finished.stderr
+
+
+NO_FOLDER = "conf/connectors cannot be created: Not a directory"
+NO_FILE = "conf/conf_client.yml cannot be written: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        *((command, NO_FOLDER) for command in ("hbot status", "hbot start", "client", "command workspace .")),
+        ("command workspace .", NO_FILE),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_one_line(
+    command: str, said: str, tmp_path: Path, offline_environment: Environment
+) -> None:
+    # The tests may run as root, whom no mode of a folder keeps out.
+    if said == NO_FOLDER:
+        (tmp_path / "conf").touch()
+    else:
+        (tmp_path / "conf" / "conf_client.yml").mkdir(parents=True)
+    program, *arguments = command.split()
+    finished = subprocess.run(
+        [sys.executable, "-m", f"hummingbot_valr.{program}", *arguments],
+        env=offline_environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"{tmp_path}/{said}. Use a folder in which you may write")
+    assert finished.stderr.count("\n") == 1
 
 
 PREPARE = """
