@@ -7,6 +7,7 @@ through here. Hummingbot recognizes its engine by the module's name on the comma
 import runpy
 import sys
 
+from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import OrderlyStop, discard_report, write_report
 from hummingbot_valr.workspace import WorkspaceError, use_workspace
 
@@ -18,7 +19,8 @@ def main() -> None:
     path, module, *arguments = sys.argv[1:]
     try:
         workspace = use_workspace(path)
-    except WorkspaceError as error:
+        EngineLock.take(workspace)  # held until this process ends
+    except (WorkspaceError, EngineRunsError, OSError) as error:
         raise SystemExit(str(error)) from error
     discard_report(workspace)
     orderly = OrderlyStop()

@@ -17,6 +17,7 @@ from typing import Any
 
 import typer
 
+from hummingbot_valr.engine_lock import LOCK, EngineLock, EngineRunsError
 from hummingbot_valr.installation import CONNECTOR_NAMES
 from hummingbot_valr.shutdown import ADVICE, read_report
 from hummingbot_valr.waiting import patient_sleep, waiting
@@ -62,18 +63,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def start_engine_in(workspace: Path, start: ModuleType) -> None:
-    """Have Hummingbot's `start` command module start the engine in `workspace`.
+    """Have Hummingbot's `start` command module start the engine in `workspace`, and one only.
 
-    Replaces what that one module sees of `subprocess` and `os`, the two ways it starts the engine (detached and with
-    --foreground); the modules themselves stay as they are.
+    Replaces what that one module sees of `login`, the last it does before it writes about the bot that it starts, and
+    of `subprocess` and `os`, the two ways it starts the engine (detached and with --foreground); the modules themselves
+    stay as they are.
     """
+    login = start.login
+    locks: list[EngineLock] = []
 
-    def popen(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(engine_command(command, workspace), **options)
+    def login_and_lock(**options: Any) -> Any:
+        known = login(**options)
+        # Only now: somebody else may have started a bot while the password was typed.
+        try:
+            locks.append(EngineLock.take(workspace))
+        except EngineRunsError as error:
+            start.fail(str(error), start.ExitCode.ERROR)
+        except OSError as error:
+            start.fail(f"{error.filename or workspace / LOCK}: {error.strerror}", start.ExitCode.ERROR)
+        return known
+
+    def popen(command: list[str], env: dict[str, str], **options: Any) -> "subprocess.Popen[bytes]":
+        lock = locks.pop()
+        engine = subprocess.Popen(
+            engine_command(command, workspace), env=env | lock.environment, pass_fds=(lock.descriptor,), **options
+        )
+        lock.leave()
+        return engine
 
     def execve(path: str, command: list[str], environment: dict[str, str]) -> None:
-        os.execve(path, engine_command(command, workspace), environment)
+        lock = locks.pop()
+        os.set_inheritable(lock.descriptor, True)
+        os.execve(path, engine_command(command, workspace), environment | lock.environment)
 
+    vars(start)["login"] = login_and_lock
     vars(start)["subprocess"] = SimpleNamespace(**(vars(subprocess) | {"Popen": popen}))
     vars(start)["os"] = SimpleNamespace(**(vars(os) | {"execve": execve}))
 

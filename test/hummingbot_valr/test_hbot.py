@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from hummingbot.cli import output
 from hummingbot_valr import engine, hbot
 from hummingbot_valr.command import app
+from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import read_report, write_report
-from hummingbot_valr.workspace import FOLDERS, WorkspaceError
+from hummingbot_valr.workspace import FOLDERS, WorkspaceError, create_folders
 from test.clients.pseudo_terminal import in_a_terminal
 
 Environment = dict[str, str]
@@ -58,6 +59,9 @@ class Workspace:
         path.mkdir()
 
     def hbot(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
+        return self.run(*arguments, stdin=stdin, code=code).stdout
+
+    def run(self, *arguments: str, stdin: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "hummingbot_valr.hbot", *arguments]
         finished = subprocess.run(
             command,
@@ -70,11 +74,15 @@ class Workspace:
             check=False,
         )
         assert finished.returncode == code, f"hbot {arguments}: {finished.stdout}{finished.stderr}"
-        return finished.stdout
+        return finished
 
-    def start_idle_bot(self, note: str) -> None:
+    def create_idle_bot(self, note: str) -> None:
+        create_folders(self.path)
         (self.path / "scripts" / "idle.py").write_text(IDLE_SCRIPT)
         self.hbot("create", "idle", "--name", "bot.yml", "--set", f"note={note}")
+
+    def start_idle_bot(self, note: str) -> None:
+        self.create_idle_bot(note)
         assert "running" in self.hbot("start")
 
 
@@ -134,6 +142,11 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
     assert "idle with the first note" in first
     assert "idle with the second note" in second
 
+    (one.path / "data" / "bot" / "bot.pid").rename(one.path / "bot.pid")  # as if it had never been written
+    refused = one.run("start", code=1).stderr
+    assert f"(pid {(one.path / 'bot.pid').read_text()})" in refused
+    (one.path / "bot.pid").rename(one.path / "data" / "bot" / "bot.pid")
+
     assert "- live orders: none" in two.hbot("stop")
     assert "idle with the first note" in one.hbot("status"), "the other bot runs on"
     assert "Strategy idle started successfully" in one.hbot("logs")
@@ -148,9 +161,7 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
 
 def test_the_bot_in_the_foreground_uses_the_workspace(tmp_path: Path, environment: Environment) -> None:
     workspace = Workspace(tmp_path / "foreground", environment)
-    workspace.hbot("config", "tick_size", "1.0")
-    (workspace.path / "scripts" / "idle.py").write_text(IDLE_SCRIPT)
-    workspace.hbot("create", "idle", "--name", "bot.yml", "--set", "note=in front")
+    workspace.create_idle_bot("in front")
     command = [sys.executable, "-m", "hummingbot_valr.hbot", "start", "bot.yml", "--foreground"]
     with subprocess.Popen(command, env=environment, cwd=workspace.path) as bot:
         try:
@@ -159,6 +170,8 @@ def test_the_bot_in_the_foreground_uses_the_workspace(tmp_path: Path, environmen
             while not status.exists() and time.monotonic() < deadline and bot.poll() is None:
                 time.sleep(0.1)
             assert "idle with in front" in workspace.hbot("status")
+            with pytest.raises(EngineRunsError, match=rf"\(pid {bot.pid}\)"):
+                EngineLock.take(workspace.path)
         finally:
             bot.terminate()
         assert bot.wait(timeout=30) == 0
@@ -199,6 +212,101 @@ def test_the_engine_without_a_workspace_says_how_it_is_called(monkeypatch: pytes
     with pytest.raises(SystemExit, match="usage"):
         engine.main()
 
+
+def test_a_bot_that_is_just_being_started_keeps_others_from_starting(tmp_path: Path, environment: Environment) -> None:
+    """As when somebody else starts one while the password is typed: nothing of that bot's is written over."""
+    workspace = Workspace(tmp_path / "raced", environment)
+    workspace.create_idle_bot("late")
+    with TakenBySomebodyElse(workspace.path) as other:
+        files = workspace.path / "data" / "bot"
+        for name in ("meta.json", "status.json", "bot.pid", "bot.log"):
+            (files / name).write_text(f'"{name} of the other"')
+        refused = workspace.run("start", "bot.yml", code=1)
+        assert f"a bot already runs in {workspace.path}, or is just being started there (pid {other.pid})" in (
+            refused.stderr
+        )
+        assert "running" not in refused.stdout
+        for name in ("meta.json", "status.json", "bot.pid", "bot.log"):
+            assert (files / name).read_text() == f'"{name} of the other"'
+
+
+def test_the_engine_runs_nothing_where_another_runs(tmp_path: Path, environment: Environment) -> None:
+    (tmp_path / "trades.py").write_text("open('traded', 'w')")
+    command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "trades"]
+    with TakenBySomebodyElse(tmp_path) as other:
+        refused = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+    assert refused.returncode == 1
+    assert f"(pid {other.pid})" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "traded").exists()
+
+
+def test_a_lock_is_free_when_the_last_that_has_it_is_dead(tmp_path: Path) -> None:
+    lock = EngineLock.take(tmp_path)
+    heir = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        env=os.environ | lock.environment,
+        pass_fds=(lock.descriptor,),
+        stdout=subprocess.PIPE,
+    )
+    with heir:
+        assert heir.stdout is not None
+        assert heir.stdout.readline() == b"held\n"
+        lock.leave()
+        with pytest.raises(EngineRunsError, match=rf"\(pid {heir.pid}\)"):
+            EngineLock.take(tmp_path)
+        heir.kill()
+    EngineLock.take(tmp_path).leave()
+
+
+@pytest.mark.parametrize("told", ["none", "9999", "0"])
+def test_another_file_is_not_taken_for_the_lock(told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUMMINGBOT_VALR_LOCK", told)
+    lock = EngineLock.take(tmp_path)
+    assert lock.descriptor != 0
+    assert "HUMMINGBOT_VALR_LOCK" not in os.environ
+    with pytest.raises(EngineRunsError, match=rf"\(pid {os.getpid()}\)"):
+        EngineLock.take(tmp_path)
+    lock.leave()
+
+
+def test_where_nothing_can_be_locked_a_bot_starts_all_the_same(tmp_path: Path) -> None:
+    loaded = (
+        "import sys; sys.modules['fcntl'] = None; from pathlib import Path; from hummingbot_valr import engine_lock"
+    )
+    code = f"{loaded}; engine_lock.EngineLock.take(Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60, check=True)
+
+
+class TakenBySomebodyElse:
+    """A process that holds the lock of a workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+
+    def __enter__(self) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-c", HOLD, str(self._workspace)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"held\n"
+        return self._process
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+HOLD = """
+import signal, sys
+from pathlib import Path
+from hummingbot_valr.engine_lock import EngineLock
+
+lock = EngineLock.take(Path(sys.argv[1]))
+print("held", flush=True)
+signal.pause()
+"""
 
 LEFT = {"valr": ["one", "two"]}
 STOPS = [
