@@ -8,7 +8,7 @@ import runpy
 import sys
 
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
-from hummingbot_valr.shutdown import OrderlyStop, discard_report, write_report
+from hummingbot_valr.shutdown import OrderlyStop, discard_reports, write_report
 from hummingbot_valr.workspace import WorkspaceError, use_workspace
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         EngineLock.take(workspace)  # held until this process ends
     except (WorkspaceError, EngineRunsError, OSError) as error:
         raise SystemExit(str(error)) from error
-    discard_report(workspace)
+    discard_reports(workspace)
     orderly = OrderlyStop()
     orderly.install()
     sys.argv = [module, *arguments]

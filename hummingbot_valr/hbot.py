@@ -19,7 +19,7 @@ import typer
 
 from hummingbot_valr.engine_lock import LOCK, EngineLock, EngineRunsError
 from hummingbot_valr.installation import CONNECTOR_NAMES
-from hummingbot_valr.shutdown import ADVICE, read_report
+from hummingbot_valr.shutdown import ADVICE, discard_reports, read_report
 from hummingbot_valr.waiting import patient_sleep, waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
@@ -77,6 +77,7 @@ def start_engine_in(workspace: Path, start: ModuleType) -> None:
         # Only now: somebody else may have started a bot while the password was typed.
         try:
             locks.append(EngineLock.take(workspace))
+            discard_reports(workspace)
         except EngineRunsError as error:
             start.fail(str(error), start.ExitCode.ERROR)
         except OSError as error:

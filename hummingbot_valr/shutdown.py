@@ -20,6 +20,9 @@ REPORT = Path("data/bot/stop.json")
 
 ADVICE = "Look at your open orders on the exchange, and cancel there what is left. The bot's next start knows of them."
 
+STATUS = Path("data/bot/status.json")
+"""Where Hummingbot's engine leaves its state for `hbot start` and `hbot status`, below the workspace."""
+
 LATE = 5.0
 """What a connector may take beyond its time to cancel, in seconds, before it is no longer waited for."""
 
@@ -132,9 +135,10 @@ def write_report(workspace: Path, left: Mapping[str, list[str]]) -> None:
     (workspace / REPORT).write_text(json.dumps(left), encoding="utf-8")
 
 
-def discard_report(workspace: Path) -> None:
-    """Forget what an earlier stop left."""
-    (workspace / REPORT).unlink(missing_ok=True)
+def discard_reports(workspace: Path) -> None:
+    """Forget what an earlier engine left: it would be taken for the words of the next."""
+    for report in (REPORT, STATUS):
+        (workspace / report).unlink(missing_ok=True)
 
 
 def read_report(workspace: Path) -> dict[str, list[str]] | None:

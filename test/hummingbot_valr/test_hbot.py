@@ -230,6 +230,20 @@ def test_a_bot_that_is_just_being_started_keeps_others_from_starting(tmp_path: P
             assert (files / name).read_text() == f'"{name} of the other"'
 
 
+def test_what_a_crashed_engine_said_last_starts_no_bot(tmp_path: Path, environment: Environment) -> None:
+    workspace = Workspace(tmp_path / "crashed", environment)
+    workspace.create_idle_bot("never seen")
+    (workspace.path / "scripts" / "idle.py").write_text("raise SystemExit(3)")
+    status = workspace.path / "data" / "bot" / "status.json"
+    status.parent.mkdir(exist_ok=True)
+    status.write_text('{"pid": 1, "running": true, "engine": {"strategy_running": true}}')
+    failed = workspace.run("start", "bot.yml", code=1)
+    assert "bot exited during startup" in failed.stderr
+    assert "running" not in failed.stdout
+    assert not status.exists()
+    assert not (workspace.path / "data" / "bot" / "bot.pid").exists()
+
+
 def test_the_engine_runs_nothing_where_another_runs(tmp_path: Path, environment: Environment) -> None:
     (tmp_path / "trades.py").write_text("open('traded', 'w')")
     command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "trades"]

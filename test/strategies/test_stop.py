@@ -335,6 +335,6 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     for left in ({}, {"valr": ["one", "two"]}):
         shutdown.write_report(tmp_path, left)
         assert shutdown.read_report(tmp_path) == left
-    shutdown.discard_report(tmp_path)
-    shutdown.discard_report(tmp_path)
+    shutdown.discard_reports(tmp_path)
+    shutdown.discard_reports(tmp_path)
     assert shutdown.read_report(tmp_path) is None
