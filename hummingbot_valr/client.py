@@ -5,12 +5,16 @@ Hummingbot's wheel has no launcher that works. The password is asked for, or tak
 
 import asyncio
 import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from hummingbot_valr.shutdown import OrderlyStop
+from hummingbot_valr.shutdown import ADVICE, OrderlyStop
+from hummingbot_valr.stop_signals import run_client
 from hummingbot_valr.waiting import waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
@@ -24,13 +28,25 @@ def main() -> None:
     with waiting("Loading Hummingbot"):
         import hummingbot.client.runner  # noqa: F401 - all of the client
     use_own_clipboard_where_there_is_none()
-    OrderlyStop().install()
+    orderly = OrderlyStop()
+    orderly.install()
     # Hummingbot's objects take the current loop when they are built, some before it runs.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     secrets_manager = _unlock()
-    if secrets_manager is not None:  # None: the user left the password dialog
-        loop.run_until_complete(_run(secrets_manager))
+    # None: the user left the password dialog.
+    if secrets_manager is not None and loop.run_until_complete(_run(secrets_manager)):
+        tell_end(orderly.left)
+
+
+def tell_end(left: Mapping[str, list[str]]) -> None:
+    """Say, where somebody may still read it, how a client was stopped from outside; exit code 1 if orders are left."""
+    told = "; ".join(f"{' '.join(orders)} at {connector}" for connector, orders in left.items())
+    said = f"Nothing proves yet that these orders are cancelled: {told}. {ADVICE}" if left else "No order is live."
+    with suppress(OSError):  # not `sys.stderr`, which was the screen's
+        print(f"The bot was stopped, since the client was to end. {said}", file=sys.__stderr__, flush=True)
+    if left:
+        raise SystemExit(1)
 
 
 def use_own_clipboard_where_there_is_none() -> None:
@@ -64,12 +80,12 @@ def _unlock() -> Any:
     return login_prompt(ETHKeyFileSecretManger, style=load_style(ClientConfigAdapter(ClientConfigMap())))
 
 
-async def _run(secrets_manager: Any) -> None:
+async def _run(secrets_manager: Any) -> bool:
     from hummingbot.client.config.config_helpers import load_client_config_map_from_file
     from hummingbot.client.runner import bootstrap_application
 
     application = await bootstrap_application(load_client_config_map_from_file(), secrets_manager)
-    await application.run()
+    return await run_client(application)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import OrderlyStop, discard_reports, write_report
+from hummingbot_valr.stop_signals import take_hangup_for_terminate
 from hummingbot_valr.workspace import WorkspaceError, use_workspace
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     discard_reports(workspace)
     orderly = OrderlyStop()
     orderly.install()
+    take_hangup_for_terminate()
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,14 +1,18 @@
 """Hummingbot's interactive client in a real terminal, from the first key to `exit`, against a loopback exchange."""
 
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from test.clients.exchange import PAIR, Exchange
 from test.clients.interactive import Client
 from test.clients.screens import check_screen
-from test.clients.terminal import Terminal, is_available
+from test.clients.terminal import PATIENCE, Terminal, is_available
 from test.clients.workspace import EVERYTHING, STRATEGY, with_password
 
 pytestmark = [
@@ -33,6 +37,9 @@ CREATE = {
     "(Yes/No)": "",
     "Enter a new file name for your configuration": "",
 }
+CONFIGURATION = "template_version: 24\nstrategy: pure_market_making\n" + "".join(
+    f"{name}: {value}\n" for name, value in STRATEGY.items()
+)
 
 
 def connect(client: Client, exchange: Exchange, key: str, secret: str) -> None:
@@ -77,3 +84,32 @@ def test_a_day_at_the_terminal(home: Path, exchange: Exchange, offline_environme
         assert exchange.live == []
         client.command("exit")
         assert terminal.wait_for_end() == 0
+
+
+@pytest.mark.parametrize("way", ["closed", "SIGTERM"])
+def test_a_client_that_is_ended_from_outside_leaves_no_order_live(
+    way: str, home: Path, exchange: Exchange, offline_environment: dict[str, str]
+) -> None:
+    # A new shell and its child do not ignore what the process of this test may ignore.
+    code = "import os, runpy, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    code += "open('client.pid', 'w').write(str(os.getpid()));"
+    code += "runpy.run_module('hummingbot_valr.client', run_name='__main__')"
+    (home / "conf" / "strategies" / "conf_ended.yml").write_text(CONFIGURATION)
+    with Terminal([sys.executable, "-c", code], home, with_password(offline_environment)) as terminal:
+        client = Client(terminal)
+        client.wait_until_started()
+        connect(client, exchange, exchange.key.key, exchange.key.secret)
+        client.wait_for("You are now connected to valr_loopback.")
+        client.command("import conf_ended.yml")
+        client.wait_for('Enter "start" to start market making.')
+        client.command("start")
+        terminal.wait_until(lambda _: exchange.live, "a live order")
+        pid = int((home / "client.pid").read_text())
+        if way == "SIGTERM":
+            os.kill(pid, signal.SIGTERM)
+            assert terminal.wait_for_end() == 0
+    deadline = time.monotonic() + PATIENCE
+    while psutil.pid_exists(pid):
+        assert time.monotonic() < deadline, "the client did not end"
+        time.sleep(0.1)
+    assert exchange.live == []

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import subprocess
 import sys
 import sysconfig
@@ -42,6 +43,15 @@ class IdleConfig(StrategyV2ConfigBase):
 class Idle(StrategyV2Base):
     def format_status(self) -> str:
         return f"idle with {self.config.note}"
+"""
+
+
+AS_THE_FIRST_OF_A_TERMINAL = """
+import fcntl, os, signal, sys, termios
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
@@ -159,11 +169,17 @@ def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]
     assert installed_hummingbot() == before
 
 
-def test_the_bot_in_the_foreground_uses_the_workspace(tmp_path: Path, environment: Environment) -> None:
+def test_the_bot_in_the_foreground_uses_the_workspace_and_stops_with_its_terminal(
+    tmp_path: Path, environment: Environment
+) -> None:
     workspace = Workspace(tmp_path / "foreground", environment)
     workspace.create_idle_bot("in front")
-    command = [sys.executable, "-m", "hummingbot_valr.hbot", "start", "bot.yml", "--foreground"]
-    with subprocess.Popen(command, env=environment, cwd=workspace.path) as bot:
+    screen, terminal = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    command = [sys.executable, "-c", AS_THE_FIRST_OF_A_TERMINAL, "-m", "hummingbot_valr.hbot"]
+    command += ["start", "bot.yml", "--foreground"]
+    with subprocess.Popen(command, env=environment, cwd=workspace.path, start_new_session=True, **streams) as bot:
+        os.close(terminal)
         try:
             status = workspace.path / "data" / "bot" / "status.json"
             deadline = time.monotonic() + 60
@@ -173,8 +189,9 @@ def test_the_bot_in_the_foreground_uses_the_workspace(tmp_path: Path, environmen
             with pytest.raises(EngineRunsError, match=rf"\(pid {bot.pid}\)"):
                 EngineLock.take(workspace.path)
         finally:
-            bot.terminate()
+            os.close(screen)
         assert bot.wait(timeout=30) == 0
+    assert read_report(workspace.path) == {}
     assert "started successfully" in (workspace.path / "logs" / "logs_bot.log").read_text()
 
 
