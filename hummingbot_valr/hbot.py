@@ -123,6 +123,7 @@ def tell_live_orders(stop: ModuleType, workspace: Path) -> None:
             typer.echo(f"The bot ended before it could say whether all its orders are cancelled. {ADVICE}", err=True)
         elif left:
             typer.echo(f"Nothing proves yet that these orders are cancelled. {ADVICE}", err=True)
+        if left is None or left:
             raise typer.Exit(1)
 
     def fail_with_advice(message: str, code: Any) -> None:

@@ -343,8 +343,8 @@ LEFT = {"valr": ["one", "two"]}
 STOPS = [
     ({}, False, "- live orders: none", "", 0),
     (LEFT, False, "- live orders: one two at valr", "Nothing proves yet that these orders are cancelled. Look at", 1),
-    (None, False, "- live orders: not known", "The bot ended before it could say whether all its orders are", 0),
-    (LEFT, True, "- live orders: not known", "The bot ended before it could say whether all its orders are", 0),
+    (None, False, "- live orders: not known", "The bot ended before it could say whether all its orders are", 1),
+    (LEFT, True, "- live orders: not known", "The bot ended before it could say whether all its orders are", 1),
 ]
 
 
