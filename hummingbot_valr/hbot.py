@@ -6,11 +6,13 @@ tries the keys of VALR that it has stored and keeps the options beside them, `hi
 `stop` says whether an order may still be live.
 """
 
+import logging
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -170,15 +172,29 @@ def _connector_to_connect(arguments: Sequence[str]) -> str | None:
 
 
 def _connect(connector: str, workspace: Path, store: Callable[[], object]) -> None:
-    """Store keys, then try them; ends by `SystemExit`, with 1 if they are stored but cannot be used."""
-    _keep_options(connector, workspace / "conf" / "connectors" / f"{connector}.yml")
+    """Store keys, then try them; ends by `SystemExit`, with 1 if they are not stored or cannot be used."""
+    file = workspace / "conf" / "connectors" / f"{connector}.yml"
+    _keep_options(connector, file)
+    before = file.read_bytes() if file.is_file() else None
+    failures = _Failures()
+    logging.getLogger().addFilter(failures)
     try:
         store()
     except SystemExit as end:
         if end.code:
             raise
-    from hummingbot_valr.key_test import try_stored_keys
+    finally:
+        logging.getLogger().removeFilter(failures)
+    from hummingbot_valr.key_test import are_stored, try_stored_keys
 
+    if not are_stored(connector, file):
+        if before is not None:
+            with suppress(OSError):  # it may have been emptied
+                file.write_bytes(before)
+        raise SystemExit(
+            f"{file}: nothing was stored: {failures.told or 'it does not hold what was connected'}."
+            " See that this file and its folder can be written, and connect again."
+        )
     with waiting("Trying the keys"):
         finding = try_stored_keys(connector)
     for sentence in finding.sentences:
@@ -191,6 +207,18 @@ def _connect(connector: str, workspace: Path, store: Callable[[], object]) -> No
         )
         raise SystemExit(1)
     _recommend_rates(connector)
+
+
+class _Failures(logging.Filter):
+    """Keeps why a file could not be written: Hummingbot only logs that, with a traceback, and goes on."""
+
+    told = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], OSError):
+            self.told = str(record.exc_info[1])
+            return False
+        return True
 
 
 def _keep_options(connector: str, file: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from hummingbot_valr.doctor import Check, Status
 from hummingbot_valr.doctor_account import Account
@@ -17,6 +18,22 @@ class Finding:
 
     is_usable: bool
     sentences: tuple[str, ...]
+
+
+def are_stored(domain: str, file: Path) -> bool:
+    """Tell whether ``file``, read back and decrypted, holds what was connected; Hummingbot's keystore is unlocked."""
+    import yaml
+
+    from hummingbot.client.config.config_helpers import load_connector_config_map_from_file
+    from hummingbot.client.config.security import Security
+
+    if not file.is_file():
+        return False
+    try:
+        stored = load_connector_config_map_from_file(file)
+    except (OSError, ValueError, KeyError, yaml.YAMLError):  # KeyError: it is empty
+        return False
+    return bool(stored.hb_config.model_dump() == Security.decrypted_value(domain).hb_config.model_dump())
 
 
 def try_stored_keys(domain: str) -> Finding:

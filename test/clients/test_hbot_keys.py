@@ -20,21 +20,39 @@ import eth_keyfile.keyfile
 
 from hummingbot_valr import hbot
 
+used = hbot.use_workspace(Path.cwd())
+import hummingbot.client.settings
+from hummingbot.client.config import config_helpers
+
 # Half a second for each secret, otherwise.
 eth_keyfile.keyfile.get_default_work_factor_for_kdf = lambda kdf: 2
 
-used = hbot.use_workspace(Path.cwd())
 hbot.use_workspace = lambda path: used  # a process can use one, and once
+
+
+def full(path, mode="r", **options):
+    # As on a full disk: the file is emptied, and cannot be written.
+    file = open(path, mode, **options)
+    if "w" in mode and str(path) == case["file"]:
+        file.close()
+        raise OSError(28, "No space left on device")
+    return file
+
+
 for case in json.load(sys.stdin):
     sys.stdin, said, complained, code = io.StringIO(case["stdin"]), io.StringIO(), io.StringIO(), 0
     if case["sub_account"]:
         text = open(case["file"]).read()
         open(case["file"], "w").write(text.replace("sub_account_id: ''", "sub_account_id: " + case["sub_account"]))
+    config_helpers.open = full if case["full"] else open
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
         try:
             hbot.main(["connect", case["domain"], "--keys-stdin", "--replace"])
         except SystemExit as end:
             code = end.code
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+                code = 1
     result = {"code": code or 0, "said": said.getvalue(), "complained": complained.getvalue()}
     print(json.dumps(result | {"file": open(case["file"]).read()}), file=sys.__stdout__, flush=True)
 """
@@ -58,6 +76,7 @@ CASES = (
     "another address",
     "nobody there",
     "another's sub-account",
+    "a full disk",
 )
 
 
@@ -92,12 +111,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory, offline_environment: dict[
             "another address": (elsewhere.key, elsewhere.secret, exchange.url),
             "nobody there": (good.key, good.secret, "http://127.0.0.1:9"),
             "another's sub-account": (good.key, good.secret, exchange.url),
+            "a full disk": (view.key, view.secret, exchange.url),
         }
         file = str(home / "conf" / "connectors" / f"{DOMAIN}.yml")
         cases: list[dict[str, Any]] = [
             {
                 "domain": DOMAIN,
                 "file": file,
+                "full": name == "a full disk",
                 "sub_account": "'12345'" if name == "another's sub-account" else "",
                 "stdin": json.dumps(
                     dict(
@@ -157,3 +178,12 @@ def test_an_exchange_that_does_not_answer_says_nothing_about_the_keys(answers: d
 
 def test_options_beside_the_keys_survive_a_replacement(answers: dict[str, Answer]) -> None:
     assert "sub_account_id: '12345'" in answers["another's sub-account"].file
+
+
+def test_keys_that_are_not_stored_are_not_called_good(answers: dict[str, Answer]) -> None:
+    answer = answers["a full disk"]
+    assert answer.code == 1
+    assert "The keys" not in answer.said
+    assert "valr_loopback.yml: nothing was stored: [Errno 28] No space left on device." in answer.complained
+    assert "Traceback" not in answer.complained
+    assert answer.file == answers["another's sub-account"].file, "what was there before stays"
