@@ -38,6 +38,7 @@ from hummingbot_valr.workspace import WorkspaceError, prepare_workspace
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
     help="The VALR connector for Hummingbot: put it into a Hummingbot, look after it, run Hummingbot with it.",
 )

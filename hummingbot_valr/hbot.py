@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         if not is_question and arguments[0] == "history":
             _load_settings()
+    app.pretty_exceptions_show_locals = False  # older releases of typer show them, the password among them
     app.info.help, app.info.epilog = _HELP, _FIRST_STEPS
     start_engine_in(workspace, start)
     show_waiting(start, "Starting the bot (see `hbot logs` for what it does)")

@@ -406,6 +406,53 @@ def test_the_engine_reports_only_a_stop_that_came_to_its_end(
     assert read_report(tmp_path) == report
 
 
+AN_ERROR_WITH_A_SECRET = """
+import sys
+from pathlib import Path
+
+import typer
+
+# As older releases of typer have it.
+typer.Typer.__init__.__kwdefaults__["pretty_exceptions_show_locals"] = True
+
+
+def fails():
+    password = "hunter2 in clear"
+    raise ArithmeticError(len(password))
+
+
+from hummingbot_valr import hbot
+from hummingbot_valr.command import app
+
+if sys.argv[1] == "hbot":
+    hbot.use_workspace(Path.cwd())
+    from hummingbot.cli.main import app as hummingbot
+
+    hbot.use_workspace = lambda path: path
+    hummingbot.command("fails")(fails)
+    hbot.main(["fails"])
+else:
+    app.command("fails")(fails)
+    app(["fails"])
+"""
+
+
+@pytest.mark.parametrize("command", ["hbot", "hummingbot-valr"])
+def test_an_error_shows_no_secret(command: str, tmp_path: Path, environment: Environment) -> None:
+    failed = subprocess.run(
+        [sys.executable, "-c", AN_ERROR_WITH_A_SECRET, command],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert "ArithmeticError: 16" in failed.stderr
+    assert "hunter2 in clear" not in failed.stderr.replace('password = "hunter2 in clear"', "")
+
+
 @pytest.mark.parametrize("arguments", [["hbot", "status"], ["client"], ["workspace", "here"]])
 def test_without_hummingbot_every_command_says_so(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
