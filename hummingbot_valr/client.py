@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
 from hummingbot_valr.shutdown import ADVICE, OrderlyStop
 from hummingbot_valr.stop_signals import run_client
 from hummingbot_valr.waiting import waiting
@@ -22,11 +23,15 @@ from hummingbot_valr.workspace import WorkspaceError, create_folders, use_worksp
 def main() -> None:
     """Start Hummingbot's interactive client in this directory (conf/, logs/, data/, scripts/, controllers/)."""
     try:
-        use_workspace(create_folders(Path.cwd()))
+        workspace = use_workspace(create_folders(Path.cwd()))
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
     with waiting("Loading Hummingbot"):
         import hummingbot.client.runner  # noqa: F401 - all of the client
+    try:
+        check_connector_files(workspace)
+    except ConnectorFileError as error:
+        raise SystemExit(str(error)) from error
     use_own_clipboard_where_there_is_none()
     orderly = OrderlyStop()
     orderly.install()

@@ -19,6 +19,7 @@ from typing import Any
 
 import typer
 
+from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
 from hummingbot_valr.engine_lock import LOCK, EngineLock, EngineRunsError
 from hummingbot_valr.installation import CONNECTOR_NAMES
 from hummingbot_valr.shutdown import ADVICE, discard_reports, read_report
@@ -32,6 +33,8 @@ _FIRST_STEPS = (
     "A first bot: 'connect valr' (to practise: valr_loopback), 'create pure_market_making', 'start', 'status', 'stop'."
     " Each has a --help of its own. 'hummingbot-valr doctor' says what is wrong with Hummingbot, keys and connection."
 )
+_UNLOCKING = {"balance", "connect", "deploy", "history", "start"}
+"""The commands that read the files with keys; `stop` is not among them, it has to work always."""
 _LISTING = {"--fields", "--all"}
 
 
@@ -49,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from hummingbot.cli.commands import start, stop
         from hummingbot.cli.main import app
 
+        if not is_question and arguments[0] in _UNLOCKING:
+            try:
+                check_connector_files(workspace)
+            except ConnectorFileError as error:
+                raise SystemExit(str(error)) from error
         if not is_question and arguments[0] == "history":
             _load_settings()
     app.pretty_exceptions_show_locals = False  # older releases of typer show them, the password among them

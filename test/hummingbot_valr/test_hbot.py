@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from hummingbot.cli import output
 from hummingbot_valr import engine, hbot
 from hummingbot_valr.command import app
+from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import read_report, write_report
 from hummingbot_valr.workspace import FOLDERS, WorkspaceError, create_folders
@@ -404,6 +405,53 @@ def test_the_engine_reports_only_a_stop_that_came_to_its_end(
     command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "ends"]
     assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == code
     assert read_report(tmp_path) == report
+
+
+GOOD_LINES = "connector: valr_loopback\nvalr_loopback_api_key: aa\nvalr_loopback_api_secret: bb\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD_LINES + "order_entry: fax\n", "\n  order_entry: Input should be 'websocket' or 'rest'\n"),
+        (GOOD_LINES + "cancel_on_disconect: true\n", "\n  cancel_on_disconect: Extra inputs are not permitted\n"),
+        (GOOD_LINES + "metrics_port: 99999\n", "\n  metrics_port: Input should be less than or equal to 65535\n"),
+        (GOOD_LINES + "valr_loopback_url: nowhere\n", "\n  valr_loopback_url: Value error, 'nowhere' is not an http"),
+        ("connector: valr_loopback\nvalr_loopback_api_key: aa\n", "\n  valr_loopback_api_secret: Field required\n"),
+        (GOOD_LINES + "order_entry: [\n", " is not YAML, see line 5. Correct it"),
+        ("", " is empty, or not what `hbot connect valr_loopback` writes."),
+    ],
+)
+def test_a_mistake_in_the_options_is_told_in_a_few_lines(text: str, said: str, tmp_path: Path) -> None:
+    file = create_folders(tmp_path) / "conf" / "connectors" / "valr_loopback.yml"
+    file.write_text(GOOD_LINES)
+    check_connector_files(tmp_path)
+    file.write_text(text)
+    with pytest.raises(ConnectorFileError) as error:
+        check_connector_files(tmp_path)
+    assert str(error.value).startswith(str(file))
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("module", ["hbot start bot.yml", "client"])
+def test_a_mistake_in_the_options_starts_nothing(module: str, tmp_path: Path, environment: Environment) -> None:
+    file = create_folders(tmp_path) / "conf" / "connectors" / "valr_loopback.yml"
+    file.write_text(GOOD_LINES + "order_entry: fax\n")
+    (tmp_path / "conf" / "scripts" / "bot.yml").write_text("script_file_name: idle.py\n")
+    failed = subprocess.run(
+        [sys.executable, "-m", *f"hummingbot_valr.{module}".split()],
+        env=environment,
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert failed.returncode == 1
+    assert f"{file} has lines that the connector cannot use:\n  order_entry: Input" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 AN_ERROR_WITH_A_SECRET = """
