@@ -33,6 +33,7 @@ _FIRST_STEPS = (
     "A first bot: 'connect valr' (to practise: valr_loopback), 'create pure_market_making', 'start', 'status', 'stop'."
     " Each has a --help of its own. 'hummingbot-valr doctor' says what is wrong with Hummingbot, keys and connection."
 )
+_READING = {"history", "logs", "status", "stop"}
 _UNLOCKING = {"balance", "connect", "deploy", "history", "start"}
 """The commands that read the files with keys; `stop` is not among them, it has to work always."""
 _LISTING = {"--fields", "--all"}
@@ -42,13 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run `hbot` with `arguments` (default: the process's own); ends by `SystemExit` with hbot's exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     is_question = not arguments or _ASKING.intersection(arguments)
+    is_reading = not is_question and arguments[0] in _READING
     try:
         workspace = use_workspace(Path.cwd())
-        if not is_question:  # a question leaves no folders behind
+        if not is_question and not is_reading:  # a question leaves no folders behind, in a wrong folder neither
             create_folders(workspace)
     except WorkspaceError as error:
         raise SystemExit(str(error)) from error
+    if is_reading and not (workspace / "conf").is_dir():
+        typer.echo(f"{workspace} is no folder of a bot: it has no conf/. Run this in your bot's folder.", err=True)
     with waiting("Loading Hummingbot"):
+        from hummingbot.cli import bot
         from hummingbot.cli.commands import start, stop
         from hummingbot.cli.main import app
 
@@ -57,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 check_connector_files(workspace)
             except ConnectorFileError as error:
                 raise SystemExit(str(error)) from error
-        if not is_question and arguments[0] == "history":
+        if not is_question and arguments[0] == "history" and (workspace / "conf").is_dir():
             _load_settings()
+    vars(bot)["data_path"] = lambda: str(workspace / "data")  # Hummingbot's own makes the folder that it is asked for
     app.pretty_exceptions_show_locals = False  # older releases of typer show them, the password among them
     app.info.help, app.info.epilog = _HELP, _FIRST_STEPS
     start_engine_in(workspace, start)

@@ -138,10 +138,21 @@ def test_a_question_leaves_no_folders(tmp_path: Path, environment: Environment) 
     assert list(workspace.path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("command", "code"), [("status", 0), ("stop", 2), ("logs", 2), ("history", 2)])
+def test_a_wrong_folder_stays_empty_and_is_named(
+    command: str, code: int, tmp_path: Path, environment: Environment
+) -> None:
+    workspace = Workspace(tmp_path / "wrong", environment)
+    said = workspace.run(command, code=code).stderr
+    assert f"{workspace.path} is no folder of a bot" in said
+    assert list(workspace.path.iterdir()) == []
+
+
 def test_two_bots_in_two_directories(two_workspaces: tuple[Workspace, Workspace]) -> None:
     before = installed_hummingbot()
     one, two = two_workspaces
 
+    one.hbot("config", "tick_size", "1.0")
     assert "no strategy config loaded" in one.hbot("status")
     assert all((one.path / folder).is_dir() for folder in FOLDERS)
     assert not list((two.path).iterdir())
