@@ -110,7 +110,8 @@ def test_hummingbot_is_an_extra_and_no_requirement(wheel: Path) -> None:
             "hummingbot/connector/exchange/valr",
             {"aiohttp", "bidict", "hummingbot", "numpy", "pandas", "prometheus_client", "pydantic", "yarl"},
         ),
-        # The same; prompt_toolkit and pyperclip are what the interactive client is made of.
+        # The same; prompt_toolkit and pyperclip are what the interactive client is made of, and Hummingbot reads its
+        # files with yaml and pydantic, whose errors are told here.
         (
             "hummingbot_valr",
             {
@@ -118,11 +119,13 @@ def test_hummingbot_is_an_extra_and_no_requirement(wheel: Path) -> None:
                 "hummingbot",
                 "prompt_toolkit",
                 "psutil",
+                "pydantic",
                 "pyperclip",
                 "rich",
                 "ruamel",
                 "typer",
                 "valr_loopback",
+                "yaml",
             },
         ),
         # setup.py's extra `loopback`; yarl comes with aiohttp.

@@ -136,7 +136,7 @@ NO_FILE = "conf/conf_client.yml cannot be written: Is a directory"
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        *((command, NO_FOLDER) for command in ("hbot status", "hbot start", "client", "command workspace .")),
+        *((command, NO_FOLDER) for command in ("hbot balance", "hbot start", "client", "command workspace .")),
         ("command workspace .", NO_FILE),
     ],
 )
