@@ -610,15 +610,16 @@ class OrderKeeper:
 
         :param since: Unix seconds; by default as far back as a live order goes and an earlier fetch has not covered
         """
+        reach = self._lifecycle.trades_since(trading_pair)
         if since is None:
-            covered = self._trades_covered.get(trading_pair, -math.inf) - TRADES_OVERLAP
-            since = max(self._lifecycle.trades_since(trading_pair), covered)
+            since = max(reach, self._trades_covered.get(trading_pair, -math.inf) - TRADES_OVERLAP)
         asked_at = self._valr_time()
         self._metrics.counters.trade_fetches += 1
         try:
             trades = await self.trades_since(trading_pair, since)
             self._trades_covered[trading_pair] = asked_at
-            complete = True
+            # Those of before have been handed in, but who was on record then is not known any more.
+            complete = since <= reach
         except TooManyTradesError as error:
             self._warn(str(error), "too many trades")
             trades, complete = error.trades, False

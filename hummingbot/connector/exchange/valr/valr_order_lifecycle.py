@@ -165,7 +165,8 @@ class OrderLifecycle:
             if fetch.due <= now and not fetch.running:
                 fetch.running = True
                 self._last_fetches[trading_pair] = now
-                wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair), fetch.attempts > 0))
+                again = fetch.attempts > 0 or self._are_all_trades_needed(trading_pair)
+                wishes.append(FetchTrades(trading_pair, self.trades_since(trading_pair), again))
         return wishes
 
     def _clear_agenda(self) -> None:
@@ -247,6 +248,8 @@ class OrderLifecycle:
         for trade_id, amount in trades:
             record.trade_ids.add(trade_id)
             record.filled += amount
+        # What has traded VALR has had, whoever was told of it.
+        record.shown = record.filled > 0
         self._records[client_order_id] = record
         outcomes: list[Outcome] = []
         if order_id:
@@ -810,6 +813,10 @@ class OrderLifecycle:
         fetch = self._fetches.setdefault(trading_pair, TradeFetch(due=due))
         if urgent:
             fetch.due = min(fetch.due, due)
+
+    def _are_all_trades_needed(self, trading_pair: str) -> bool:
+        # Where the trades have the last word on how much was filled, those that were fetched before count as well.
+        return any(r.trading_pair == trading_pair and r.sizeless_answers for r in self._records.values())
 
     def _is_short_of_fills(self, trading_pair: str) -> bool:
         return any(r.trading_pair == trading_pair and r.reported > r.filled for r in self._records.values())

@@ -62,7 +62,7 @@ class OrderRecord:
     order_id: str = ""
     told: Stage = Stage.SUBMITTED
     proven_open: bool = False
-    # VALR has shown it in this run, beside by answering its placement.
+    # VALR has shown it in this run, beside by answering its placement, or some of it has ever traded.
     shown: bool = False
     # An earlier run has told that it is open.
     is_restored: bool = False

@@ -471,15 +471,19 @@ def test_a_filled_order_of_unknown_size_asks_for_its_summary() -> None:
 
 def test_when_no_summary_says_how_much_was_filled_the_trades_have_the_last_word() -> None:
     desk = filled_without_a_size()
-    asked = 0
+    asked, fetched = 0, []
     while not desk.ends:
         wishes = desk.after(0.25)
+        fetched += [(asked > 0, wish.again) for wish in fetches(wishes)]
         for _ in lookups(wishes):
             asked += 1
             desk.looked_up(report("Filled", originalQuantity="0", remainingQuantity="0"))
         for _ in fetches(wishes):
             desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
     assert asked == 4
+    # All of them, also those that were fetched before.
+    assert (True, True) in fetched
+    assert (True, False) not in fetched
     assert desk.ends == [End.FILLED]
     assert desk.fills == ["trade-1"]
 
@@ -1337,6 +1341,13 @@ def test_an_order_of_an_earlier_run_is_given_up_with_more_patience() -> None:
     assert rules.PATIENCE_RESTORED <= until_it_is_given_up(desk) <= rules.PATIENCE_RESTORED + 30
     assert desk.ends == [End.FAILED]
     assert "VALR does not know order" in next(each.text for each in desk.said if isinstance(each, Notice))
+
+
+def test_an_order_of_an_earlier_run_that_has_traded_is_never_given_up() -> None:
+    desk = Desk(track=False)
+    desk.track(told=Stage.PARTIALLY_FILLED, order_id=OID, trades=[("trade-1", Decimal("0.3"))])
+    assert until_it_is_given_up(desk) == 3600
+    assert desk.ends == []
 
 
 @pytest.mark.parametrize("shows", ["an event", "a list", "a lookup", "a fill"])
