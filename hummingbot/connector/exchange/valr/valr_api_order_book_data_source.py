@@ -282,8 +282,9 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """Hand on what has waited for the end of the round."""
         self._outbox.end_round()
 
-    def on_serve(self, session: MarketSession) -> None:
+    def on_serve(self, session: MarketSession, predecessor: MarketSession) -> None:
         """Show the books of a connection that has taken over."""
+        self._books.compare(predecessor, session)
         for line in session.lines.values():
             if line.book.verified:
                 self.publish(line, line.book.snapshot())

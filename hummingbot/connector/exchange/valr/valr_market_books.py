@@ -146,6 +146,7 @@ class MarketBooks:
         for session in list(self._connections.sessions):
             self._ask_again(session)
             self._doubt_stalled_books(session)
+        self._check_quiet_books()
         self._try_better_feeds()
 
     def _ask_again(self, session: MarketSession) -> None:
@@ -224,6 +225,35 @@ class MarketBooks:
         line.snapshot.ask_again(self._now, self._timing)
         line.renewed_at = self._now
         session.socket.rejoin(line.channel)
+
+    def _check_quiet_books(self) -> None:
+        """Compare books that have been quiet for long with those of a second connection.
+
+        A quiet book sends nothing (valr-api.md 5.5), and one that stands still looks the same: pongs prove none.
+        """
+        session, now = self._connections.active, self._now
+        if session is None:
+            return
+        quiet = [line.pair for line in session.lines.values() if line.book.verified and self._is_quiet(line)]
+        if any(pair.before_quiet_check.is_over(now) for pair in quiet):
+            for pair in quiet:
+                pair.before_quiet_check.begin(now)
+            self._connections.renew()
+
+    def _is_quiet(self, line: BookLine) -> bool:
+        return self._now - line.heard_at >= self._timing.quiet_limit
+
+    def compare(self, session: MarketSession, successor: MarketSession) -> None:
+        """Learn from the books of a connection that takes over which quiet ones of the last have stood still."""
+        for line in session.lines.values():
+            other, pair = successor.line(line.channel), line.pair
+            if other is None or not (other.book.verified and line.book.verified and self._is_quiet(line)):
+                continue
+            if other.book.snapshot() != line.book.snapshot():
+                pair.before_quiet_check.end()
+                reason = f"no frame for {self._now - line.heard_at:.0f} s, and a new connection shows another book"
+                self._metrics.book_dropped(pair.trading_pair, reason)
+                self._logger().warning(f"{pair.trading_pair}: the order book had stood still ({reason}).")
 
     def _try_better_feeds(self) -> None:
         """Return to the configured feed of pairs that have done without it for long enough."""

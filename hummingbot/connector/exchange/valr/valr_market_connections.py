@@ -36,7 +36,7 @@ class MarketReader(Protocol):
     def on_pause(self) -> None:
         """Take note that all that has come on a connection was read."""
 
-    def on_serve(self, session: MarketSession) -> None:
+    def on_serve(self, session: MarketSession, predecessor: MarketSession) -> None:
         """Go on with a connection that has taken over from another."""
 
     def on_lost(self) -> None:
@@ -191,7 +191,7 @@ class MarketConnections:
             await self._postpone_handover(active, failure)
             return
         self.active = successor
-        self._reader.on_serve(successor)
+        self._reader.on_serve(successor, active)
         await self._close(active)
 
     def _handover_failure(self, active: MarketSession, successor: MarketSession) -> BaseException | None:

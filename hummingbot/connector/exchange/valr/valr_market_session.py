@@ -63,6 +63,7 @@ class TrackedPair:
         self.before_fault_notice = GrowingPause(timing.notice_pause, timing.notice_pause_max)
         self.before_showing = GrowingPause(timing.show_pause, timing.show_pause_max)
         self.before_stall_alarm = GrowingPause(timing.stall_pause, timing.stall_pause_max)
+        self.before_quiet_check = GrowingPause(timing.quiet_pause, timing.quiet_pause_max)
         self._mismatch_memory = timing.mismatch_memory
         self._mismatches = 0
         self._mismatch_at = -inf

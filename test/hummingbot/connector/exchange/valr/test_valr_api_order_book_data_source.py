@@ -627,7 +627,7 @@ async def test_what_waits_for_the_end_of_a_round_is_shown_at_any_end(end: str) -
         assert shown() == 3.0
         if end == "serve":
             # The book itself is older than what waits; so the last to be shown is not that.
-            source.on_serve(active)
+            source.on_serve(active, active)
             assert place.equal("BTC-ZAR")
         else:
             {"pause": source.on_pause, "lost": source.on_lost}[end]()

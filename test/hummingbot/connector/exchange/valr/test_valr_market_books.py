@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count, pairwise
+from math import inf
 from typing import Any
 
 import pytest
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
-from hummingbot.connector.exchange.valr.valr_market_session import GrowingPause
+from hummingbot.connector.exchange.valr.valr_market_session import BookLine, GrowingPause, MarketSession
 from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_order_book import BookFeed
 from hummingbot.connector.exchange.valr.valr_order_book_tracker import SequencedOrderBook
@@ -256,6 +257,66 @@ async def test_false_alarms_are_harmless_and_rare(caplog: pytest.LogCaptureFixtu
         await place.equals("BTC-ZAR", "ETH-ZAR")
         assert len(texts(caplog, ALARM)) == 1
         assert place.server.snapshots_sent == {"BTCZAR": 2, "ETHZAR": 1}
+
+
+# --- Quiet books ------------------------------------------------------------------------------------------------------
+QUIET = replace(QUICK, quiet_limit=0.3, quiet_pause=0.3, quiet_pause_max=60.0)
+STOOD_STILL = "ETH-ZAR: the order book had stood still (no frame for 0 s, and a new connection shows another book)"
+
+
+async def test_quiet_book_that_stands_still_is_found_by_a_second_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(*PAIRS, timing=QUIET) as place:
+        await place.started()
+        async with busy(place, "BTCZAR", "XRPZAR"):
+            for number in (1, 2, 3):
+                place.server.stalled.add("ETHZAR")
+                await place.server.change("ETHZAR", [("1999", str(number))])
+                assert not place.equal("ETH-ZAR")
+                await until(lambda: place.equal("ETH-ZAR"))
+                # Each alarm was right, so none of them had to wait for a growing pause.
+                assert len(texts(caplog, STOOD_STILL)) == number
+                assert all(place.source.has_live_book(pair) for pair in PAIRS)
+        await place.equals(*PAIRS)
+        assert not texts(caplog, "The market data socket is down")
+        assert place.source._metrics.counters.books_dropped == place.source._metrics.counters.books_resynced == 3
+
+
+async def test_quiet_books_that_are_right_are_checked_ever_more_rarely(caplog: pytest.LogCaptureFixture) -> None:
+    async with world(*PAIRS, timing=QUIET) as place:
+        await place.started()
+        started = asyncio.get_running_loop().time()
+        async with busy(place, "BTCZAR"):
+            await until(lambda: len(place.server.history) == 4 and len(place.server.clients) == 1)
+        # After the limit, and then the pauses: 0.3, 0.6 and so on.
+        assert asyncio.get_running_loop().time() - started >= 0.3 + 0.3 + 0.6
+        await place.equals(*PAIRS)
+        assert not texts(caplog, "had stood still")
+        assert not texts(caplog, "The market data socket is down")
+
+
+@pytest.mark.parametrize("seconds", [0, 61])
+async def test_only_a_quiet_book_can_have_stood_still(seconds: int, caplog: pytest.LogCaptureFixture) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        books, session = place.source._books, place.source._active
+        assert session is not None
+        # The successor knows of a change that the other will hear of in a moment, or has missed.
+        successor = MarketSession(signed=False)
+        line = BookLine(place.source._pairs["BTC-ZAR"], inf)
+        place.server.levels["BTCZAR"].change([("999", "7")], [])
+        line.book.apply(place.server.levels["BTCZAR"].snapshot_frame())
+        successor.lines = {"BTCZAR": line}
+        session.lines["BTCZAR"].heard_at -= seconds
+        books.compare(session, successor)
+        assert len(texts(caplog, "BTC-ZAR: the order book had stood still (no frame for")) == (seconds > 0)
+
+
+async def test_books_that_are_not_quiet_need_no_check() -> None:
+    async with world(*PAIRS, timing=QUIET) as place:
+        await place.started()
+        async with busy(place, "BTCZAR", "ETHZAR", "XRPZAR"):
+            await until(lambda: place.source._active.socket.age > 3 * QUIET.quiet_limit)  # type: ignore[union-attr]
+        assert len(place.server.history) == 1
 
 
 def test_pause_grows_up_to_its_longest_and_starts_anew_after_a_calm() -> None:
