@@ -18,7 +18,7 @@ RELEASE ?= 20260729
 
 # The rooms that decide about money and do no I/O: every branch of them is tested.
 VALR := hummingbot/connector/exchange/valr
-PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_market_outbox.py,$(VALR)/valr_reading_pace.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
+PURE := $(VALR)/valr_auth.py,$(VALR)/valr_back_off.py,$(VALR)/valr_balances.py,$(VALR)/valr_candle_series.py,$(VALR)/valr_constants.py,$(VALR)/valr_latency.py,$(VALR)/valr_messages.py,$(VALR)/valr_metrics.py,$(VALR)/valr_order_book.py,$(VALR)/valr_order_lifecycle.py,$(VALR)/valr_order_numbers.py,$(VALR)/valr_order_outcomes.py,$(VALR)/valr_order_record.py,$(VALR)/valr_market_outbox.py,$(VALR)/valr_reading_pace.py,$(VALR)/valr_troubles.py,$(VALR)/valr_utils.py
 
 # Tests start Hummingbot a hundred times, which takes three times as long where Python may not keep what it compiled.
 unexport PYTHONDONTWRITEBYTECODE

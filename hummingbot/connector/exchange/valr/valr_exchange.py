@@ -57,6 +57,13 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
 )
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper, Warner, is_unknown_order
+from hummingbot.connector.exchange.valr.valr_order_numbers import (
+    LIMIT_TYPES,
+    MEANINGFUL_QUALIFIERS,
+    PlainOrders,
+    check_qualifiers,
+    positive,
+)
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
 from hummingbot.connector.exchange.valr.valr_order_tracker import ValrOrderTracker
 from hummingbot.connector.exchange.valr.valr_prometheus import MetricsEndpoint
@@ -99,13 +106,6 @@ WORD_STATES = {
     OrderWord.FAILED: OrderState.FAILED,
     OrderWord.EXPIRED: OrderState.CANCELED,
 }
-
-# VALR's symbol, the steps of prices and amounts, the least and most amount, and the least worth of an order.
-PlainRules = tuple[str, Decimal, Decimal, Decimal, Decimal, Decimal]
-LIMIT_TYPES = (OrderType.LIMIT, OrderType.LIMIT_MAKER)
-# Beside these Hummingbot's strategies name an expiry, and what a derivative's order does to a position: nothing here.
-MEANINGFUL_QUALIFIERS = frozenset(("time_in_force", "quote_amount"))
-_INFINITY = Decimal("Infinity")
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
@@ -188,7 +188,7 @@ class ValrExchange(ExchangePyBase):
         self._vain_lists = 0
         self._list_again_at = -math.inf
         self._rules_doubted_at = -math.inf
-        self._plain_rules: dict[str, PlainRules] = {}
+        self._plain_orders = PlainOrders()
         self._fee_classes: dict[bool, type[TradeFeeBase]] = {}
         self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
@@ -747,15 +747,19 @@ class ValrExchange(ExchangePyBase):
         price: Decimal,
         qualifiers: dict[str, Any],
     ) -> str:
-        fields = sent = None
+        numbers = sent = None
+        is_buy = side is TradeType.BUY
         if order_type in LIMIT_TYPES and MEANINGFUL_QUALIFIERS.isdisjoint(qualifiers):
-            fields = self._plain_fields(side, trading_pair, amount, order_type, price)
-        if fields is None:
-            order_id = self._keeper.ids.new(side is TradeType.BUY, trading_pair)
+            numbers = self._plain_orders.numbers(trading_pair, amount, price)
+        if numbers is None:
+            order_id = self._keeper.ids.new(is_buy, trading_pair)
         else:
-            order_id = fields[0]
+            order_id = self._keeper.ids.take(is_buy, trading_pair)
+            symbol, quantity, limit_price = numbers
+            # A plain tuple: the frame leaves before anything else is made of them.
+            fields = order_id, symbol, is_buy, quantity, limit_price, order_type is OrderType.LIMIT_MAKER
             sent = self._keeper.write_now(order_id, limit_payload(*fields), trading_pair)
-        if fields is None or sent is None:
+        if sent is None:
             self._start_now(self._create_order(side, order_id, trading_pair, amount, order_type, price, **qualifiers))
         else:
             # On record only now: nothing that comes in can be read before this turn of the event loop is over.
@@ -800,38 +804,15 @@ class ValrExchange(ExchangePyBase):
         try:
             if trading_pair not in self._trading_rules:
                 raise ValueError(f"The trading rules of {trading_pair} are not known.")
-            amount = _positive(amount, f"the amount of an order of {trading_pair}")
+            amount = positive(amount, f"the amount of an order of {trading_pair}")
             if order_type is not OrderType.MARKET:
-                price = _positive(price, f"the price of an order of {trading_pair}")
+                price = positive(price, f"the price of an order of {trading_pair}")
             await super()._create_order(trade_type, order_id, trading_pair, amount, order_type, price, **kwargs)
         except (ArithmeticError, ValueError) as error:
             # What goes wrong once an order is being sent, the base class sees to itself.
             if order_id not in self._order_tracker.active_orders:
                 self.start_tracking_order(order_id, None, trading_pair, trade_type, None, Decimal(0), order_type)
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
-
-    def _plain_fields(
-        self, side: TradeType, trading_pair: str, amount: Decimal, order_type: OrderType, price: Decimal
-    ) -> tuple[str, str, bool, Decimal, Decimal, bool] | None:
-        """Return the first fields of a limit order's :class:`Placement`, None where it does not keep the pair's rules.
-
-        A plain tuple: the frame leaves before anything else is made of them.
-        """
-        rules = self._plain_rules.get(trading_pair)
-        if rules is None:
-            return None
-        symbol, price_step, amount_step, least, most, least_notional = rules
-        try:
-            price = _rounded_down(price, price_step)
-            amount = _rounded_down(amount, amount_step)
-            if not least <= amount <= most or not 0 < price < _INFINITY or price * amount < least_notional:
-                return None
-        except (ArithmeticError, TypeError):
-            # No number, or none that can be rounded: the long way says so in the log, not to the strategy.
-            return None
-        is_buy = side is TradeType.BUY
-        order_id = self._keeper.ids.take(is_buy, trading_pair)
-        return order_id, symbol, is_buy, amount, price, order_type is OrderType.LIMIT_MAKER
 
     async def _see_to(self, order: InFlightOrder, placement: Placement, sent: SentCommand) -> None:
         """Wait for what comes of an order that was written."""
@@ -889,7 +870,7 @@ class ValrExchange(ExchangePyBase):
         :param time_in_force: of a limit order: ``GTC``, ``IOC`` or ``FOK``
         :param quote_amount: a market order spends or earns so much of the quote currency, in place of ``amount``
         """
-        _check_qualifiers(order_type, time_in_force, quote_amount)
+        check_qualifiers(order_type, time_in_force, quote_amount)
         largest = self._trading_rules[trading_pair].max_order_size
         if amount > largest:
             raise ValueError(
@@ -1135,7 +1116,7 @@ class ValrExchange(ExchangePyBase):
         for trading_pair in self._trading_pairs:
             if trading_pair in rules:
                 self._trading_rules.setdefault(trading_pair, rules[trading_pair])
-        self._note_plain_rules()
+        self._plain_orders.note(self._trading_rules, self._symbols)
         for trading_pair in sorted(self._markets.untradable - untradable):
             self.logger().error(f"{trading_pair} is not tradable on VALR: no orders are taken until it is active.")
 
@@ -1163,21 +1144,6 @@ class ValrExchange(ExchangePyBase):
     def _set_trading_pair_symbol_map(self, trading_pair_and_symbol_map: Mapping[str, str] | None) -> None:
         super()._set_trading_pair_symbol_map(trading_pair_and_symbol_map)
         self._symbols = {pair: symbol for symbol, pair in (trading_pair_and_symbol_map or {}).items()}
-
-    def _note_plain_rules(self) -> None:
-        """Have at hand what an order is rounded and checked by: it takes a while to gather."""
-        self._plain_rules = {
-            trading_pair: (
-                self._symbols[trading_pair],
-                rule.min_price_increment,
-                rule.min_base_amount_increment,
-                rule.min_order_size,
-                rule.max_order_size,
-                rule.min_notional_size,
-            )
-            for trading_pair, rule in self._trading_rules.items()
-            if trading_pair in self._symbols
-        }
 
     async def _initialize_trading_pair_symbol_map(self) -> None:
         """Ask for the pairs; trouble is one line now and then, where the base logs a traceback each time."""
@@ -1232,34 +1198,6 @@ class ValrExchange(ExchangePyBase):
         """Return the rate of every spot pair that has one, for rate sources: ``symbol`` (BTC-ZAR) and ``price``."""
         rates = await self._markets.rates(await self.trading_pair_symbol_map())
         return [{"symbol": trading_pair, "price": f"{rate:f}"} for trading_pair, rate in rates.items()]
-
-
-def _check_qualifiers(order_type: OrderType, time_in_force: str, quote_amount: Decimal | None) -> None:
-    if time_in_force not in CONSTANTS.TIMES_IN_FORCE:
-        raise ValueError(f"time_in_force is {time_in_force!r}; VALR knows {', '.join(CONSTANTS.TIMES_IN_FORCE)}.")
-    if time_in_force != "GTC" and order_type is not OrderType.LIMIT:
-        raise ValueError(f"time_in_force {time_in_force} is for LIMIT orders, not for {order_type.name}.")
-    if quote_amount is not None and (order_type is not OrderType.MARKET or not quote_amount > 0):
-        raise ValueError(f"quote_amount {quote_amount} must be above zero, and is for MARKET orders only.")
-
-
-def _rounded_down(number: Decimal, step: Decimal) -> Decimal:
-    """Return the number as Hummingbot rounds it; most are on a step already, as their strategies rounded them.
-
-    :raises ArithmeticError: it cannot be rounded
-    :raises TypeError: it is no exact number
-    """
-    return number if type(number) is Decimal and not number % step else number // step * step
-
-
-def _positive(number: Any, what: str) -> Decimal:
-    """Return an exact number above zero.
-
-    :raises ValueError: it is none, or not above zero
-    """
-    if not isinstance(number, int | Decimal) or not Decimal(number).is_finite() or number <= 0:
-        raise ValueError(f"{number} cannot be {what}.")
-    return Decimal(number)
 
 
 def _data_folder() -> Path:

@@ -51,7 +51,7 @@ class MarketTiming:
     stall_pause: float = 30.0
     stall_pause_max: float = 3600.0
     # A book without a frame for so long is compared with what a second connection shows; and the pauses between.
-    quiet_limit: float = 30.0
+    quiet_limit: float = 45.0
     quiet_pause: float = 60.0
     quiet_pause_max: float = 900.0
     # Pauses before a book that Hummingbot's could not take is shown again.

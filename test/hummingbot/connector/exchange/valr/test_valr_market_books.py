@@ -294,7 +294,7 @@ async def test_quiet_books_that_are_right_are_checked_ever_more_rarely(caplog: p
         assert not texts(caplog, "The market data socket is down")
 
 
-@pytest.mark.parametrize("seconds", [0, 31])
+@pytest.mark.parametrize("seconds", [0, 46])
 async def test_only_a_quiet_book_can_have_stood_still(seconds: int, caplog: pytest.LogCaptureFixture) -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
