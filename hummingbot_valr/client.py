@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
+from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import ADVICE, OrderlyStop
 from hummingbot_valr.stop_signals import run_client
 from hummingbot_valr.waiting import waiting
@@ -30,7 +31,8 @@ def main() -> None:
         import hummingbot.client.runner  # noqa: F401 - all of the client
     try:
         check_connector_files(workspace)
-    except ConnectorFileError as error:
+        EngineLock.take(workspace)  # held until this process ends: a strategy can be started in it
+    except (ConnectorFileError, EngineRunsError, OSError) as error:
         raise SystemExit(str(error)) from error
     use_own_clipboard_where_there_is_none()
     orderly = OrderlyStop()

@@ -1,7 +1,8 @@
 """The right to run a workspace's one bot: a file that one process can lock, and that the kernel frees at any death.
 
 `hbot start` takes it before it writes anything about the bot, and hands it on to the engine that it starts: there is no
-moment at which another could come between. Who is refused leaves the other's files as they are.
+moment at which another could come between. Who is refused leaves the other's files as they are. The interactive client,
+whose `start` runs a bot in the client itself, has it as long as it runs.
 """
 
 import os
@@ -49,8 +50,8 @@ class EngineLock:
             pid = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
             os.close(descriptor)
             raise EngineRunsError(
-                f"a bot already runs in {workspace}, or is just being started there (pid {pid or 'not known'});"
-                " see `hbot status`, end it with `hbot stop` (one bot per workspace)"
+                f"a bot already runs in {workspace}, or Hummingbot's client does (pid {pid or 'not known'}); see"
+                " `hbot status`, end the bot with `hbot stop`, the client with its `exit` (one bot per workspace)"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

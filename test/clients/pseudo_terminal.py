@@ -6,16 +6,19 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 180.0
 
 
 def in_a_terminal(
-    module: str, environment: Mapping[str, str], cwd: Path, dialog: Sequence[tuple[str, str]]
+    module: str,
+    environment: Mapping[str, str],
+    cwd: Path,
+    dialog: Sequence[tuple[str, str | Callable[[], str]]],
 ) -> tuple[int, str]:
-    """Run a module in a terminal, answer each text of ``dialog`` with its keys when it appears.
+    """Run a module in a terminal, answer each text of ``dialog`` with its keys, or what returns them, when it appears.
 
     Returns the exit code, and what was shown since the last answer.
     """
@@ -39,7 +42,8 @@ def in_a_terminal(
                 elif program.poll() is not None:
                     break
                 if answers and answers[0][0] in shown:
-                    os.write(screen, answers.pop(0)[1].encode())
+                    answer = answers.pop(0)[1]
+                    os.write(screen, (answer if isinstance(answer, str) else answer()).encode())
                     shown = ""
             code = program.wait(timeout=20)
         finally:

@@ -251,7 +251,7 @@ def test_a_bot_that_is_just_being_started_keeps_others_from_starting(tmp_path: P
         for name in ("meta.json", "status.json", "bot.pid", "bot.log"):
             (files / name).write_text(f'"{name} of the other"')
         refused = workspace.run("start", "bot.yml", code=1)
-        assert f"a bot already runs in {workspace.path}, or is just being started there (pid {other.pid})" in (
+        assert f"a bot already runs in {workspace.path}, or Hummingbot's client does (pid {other.pid})" in (
             refused.stderr
         )
         assert "running" not in refused.stdout
@@ -284,6 +284,31 @@ def test_the_engine_runs_nothing_where_another_runs(tmp_path: Path, environment:
     assert f"(pid {other.pid})" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "traded").exists()
+
+
+def test_the_client_starts_only_where_no_bot_runs(tmp_path: Path, environment: Environment) -> None:
+    with TakenBySomebodyElse(tmp_path) as other:
+        code, screen = in_a_terminal("hummingbot_valr.client", environment, tmp_path, [])
+    assert code == 1
+    assert f"(pid {other.pid})" in screen
+    assert "Traceback" not in screen
+
+
+def test_while_the_client_runs_no_bot_is_started(tmp_path: Path, environment: Environment) -> None:
+    workspace = Workspace(tmp_path / "client", environment)
+    workspace.create_idle_bot("beside")
+    refused: list[str] = []
+
+    def start_one_and_leave() -> str:
+        refused.append(workspace.run("start", "bot.yml", code=1).stderr)
+        return "exit\r"
+
+    dialog = [("Useful Commands", start_one_and_leave)]
+    code, _ = in_a_terminal("hummingbot_valr.client", environment, workspace.path, dialog)
+    assert code == 0
+    assert "or Hummingbot's client does (pid" in refused[0]
+    assert "running" in workspace.run("start", "bot.yml").stdout
+    workspace.run("stop")
 
 
 def test_a_lock_is_free_when_the_last_that_has_it_is_dead(tmp_path: Path) -> None:
