@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
+from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files, explain_foreign_keys
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
 from hummingbot_valr.shutdown import ADVICE, OrderlyStop
 from hummingbot_valr.stop_signals import run_client
@@ -31,6 +31,7 @@ def main() -> None:
         import hummingbot.client.runner  # noqa: F401 - all of the client
     try:
         check_connector_files(workspace)
+        explain_foreign_keys()
         EngineLock.take(workspace)  # held until this process ends: a strategy can be started in it
     except (ConnectorFileError, EngineRunsError, OSError) as error:
         raise SystemExit(str(error)) from error

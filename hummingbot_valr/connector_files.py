@@ -1,6 +1,7 @@
 """Looks at the files with keys and options of this connector before Hummingbot does, whose login breaks on a mistake.
 
-No password is needed: the keys stay encrypted, and nothing of them is told.
+No password is needed for that: the keys stay encrypted, and nothing of them is told. Whether they can be decrypted is
+learnt at the login.
 """
 
 from pathlib import Path
@@ -50,3 +51,29 @@ def _check(name: str, file: Path) -> None:
             f"{file} has lines that the connector cannot use:{told}\nCorrect these lines, or delete them: an option"
             " that is missing has its default (docs/user-guide.md, Options)."
         ) from None
+
+
+def explain_foreign_keys() -> None:
+    """Have Hummingbot's login say in one sentence which file's keys it cannot decrypt; it breaks on them as it is.
+
+    Replaces the one step of it that reads a file, of any connector.
+    """
+    from pydantic import ValidationError
+
+    from hummingbot.client.config.security import Security
+
+    decrypt = Security.decrypt_connector_config
+
+    def decrypt_or_explain(file: Path) -> None:
+        try:
+            decrypt(file)
+        except ValidationError:
+            raise
+        except ValueError as error:
+            raise SystemExit(
+                f"{file} cannot be decrypted with this workspace's password ({error}). Was it copied? Then bring"
+                " conf/.password_verification along and use the password of that workspace, or delete the file and"
+                f" connect again (`hbot connect {file.stem}`)."
+            ) from None
+
+    Security.decrypt_connector_config = staticmethod(decrypt_or_explain)

@@ -19,7 +19,7 @@ from typing import Any
 
 import typer
 
-from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
+from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files, explain_foreign_keys
 from hummingbot_valr.engine_lock import LOCK, EngineLock, EngineRunsError
 from hummingbot_valr.installation import CONNECTOR_NAMES
 from hummingbot_valr.shutdown import ADVICE, discard_reports, read_report
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not is_question and arguments[0] in _UNLOCKING:
             try:
                 check_connector_files(workspace)
+                explain_foreign_keys()
             except ConnectorFileError as error:
                 raise SystemExit(str(error)) from error
         if not is_question and arguments[0] == "history" and (workspace / "conf").is_dir():

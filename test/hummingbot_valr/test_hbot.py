@@ -19,6 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from hummingbot.cli import output
+from hummingbot.client.config.config_crypt import ETHKeyFileSecretManger
 from hummingbot_valr import engine, hbot
 from hummingbot_valr.command import app
 from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
@@ -309,6 +310,26 @@ def test_while_the_client_runs_no_bot_is_started(tmp_path: Path, environment: En
     assert "or Hummingbot's client does (pid" in refused[0]
     assert "running" in workspace.run("start", "bot.yml").stdout
     workspace.run("stop")
+
+
+@pytest.mark.parametrize("program", ["hbot", "client"])
+def test_keys_of_another_password_are_named(program: str, tmp_path: Path, environment: Environment) -> None:
+    """As when the file was copied from another bot's folder."""
+    workspace = Workspace(tmp_path / "copied", environment)
+    create_folders(workspace.path)
+    keys = ETHKeyFileSecretManger("another password")
+    file = workspace.path / "conf" / "connectors" / "valr.yml"
+    names = ("valr_api_key", "valr_api_secret")
+    lines = [f"{name}: {keys.encrypt_secret_value(name, 'k' * 64)}" for name in names]
+    file.write_text("\n".join(["connector: valr", *lines]))
+    if program == "hbot":
+        shown = workspace.run("balance", code=1).stderr
+    else:
+        code, shown = in_a_terminal("hummingbot_valr.client", environment, workspace.path, [])
+        assert code == 1
+    assert f"{file} cannot be decrypted with this workspace's password (MAC mismatch)" in shown
+    assert "Traceback" not in shown
+    assert "k" * 64 not in shown
 
 
 def test_a_lock_is_free_when_the_last_that_has_it_is_dead(tmp_path: Path) -> None:
