@@ -159,6 +159,7 @@ TIME_LIMIT_ID = SERVER_TIME_PATH
 CANDLES_LIMIT_ID = "candles"
 PRIVATE_LIMIT_ID = "private"
 PUBLIC_LIMIT_ID = "public-get"
+REST_ORDERS_POOL = "rest-orders"
 
 _MINUTE = 60
 _IP_BUDGET = [LinkedLimitWeightPair(IP_POOL)]
@@ -179,6 +180,9 @@ RATE_LIMITS = [
     RateLimit(TIME_LIMIT_ID, limit=20, time_interval=1),
     # Candles share the 20 a second of the clock and the status: a quarter of them.
     RateLimit(CANDLES_LIMIT_ID, limit=5, time_interval=1, linked_limits=[LinkedLimitWeightPair(TIME_LIMIT_ID)]),
+    # The per-second limits of orders name VALR's v1 routes only: ours, v2, count towards the budgets of the minute as
+    # well, as far as that leaves half of these to everything else; they never wait for them.
+    RateLimit(REST_ORDERS_POOL, limit=600, time_interval=_MINUTE, linked_limits=_KEY_BUDGET),
     RateLimit(PLACE_LIMIT_ID, limit=400, time_interval=1),
     RateLimit(CANCEL_LIMIT_ID, limit=450, time_interval=1),
     RateLimit(SOCKET_PLACE_LIMIT_ID, limit=400, time_interval=1),

@@ -29,6 +29,11 @@ _URGENCY = {
     CONSTANTS.PLACE_LIMIT_ID: 1,
 }
 _USUAL_URGENCY = 2
+# What a call counts towards as well, as long as there is room, without waiting for it.
+_COUNTED_TOO = {
+    CONSTANTS.PLACE_LIMIT_ID: CONSTANTS.REST_ORDERS_POOL,
+    CONSTANTS.CANCEL_LIMIT_ID: CONSTANTS.REST_ORDERS_POOL,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -98,9 +103,10 @@ class Turn:
 
 
 class _Waiter:
-    __slots__ = ("future", "needs", "number", "urgency")
+    __slots__ = ("future", "limit_id", "needs", "number", "urgency")
 
-    def __init__(self, urgency: int, number: int, needs: list[tuple[Window, int]]) -> None:
+    def __init__(self, limit_id: str, urgency: int, number: int, needs: list[tuple[Window, int]]) -> None:
+        self.limit_id = limit_id
         self.urgency = urgency
         self.number = number
         self.needs = needs
@@ -170,6 +176,12 @@ class ValrThrottler(AsyncThrottlerBase):
         now = time.monotonic()
         for window, weight in self._needs(limit_id):
             window.use(weight, now)
+        pool = _COUNTED_TOO.get(limit_id, "")
+        if pool in self._id_to_limit_map:
+            needs = self._needs(pool)
+            if needs[0][0].has_room(1, now):
+                for window, weight in needs:
+                    window.use(weight, now)
 
     async def acquire(self, limit_id: str) -> None:
         """Wait until a call under a limit may be made, and count it."""
@@ -181,7 +193,7 @@ class ValrThrottler(AsyncThrottlerBase):
         urgency = _URGENCY.get(limit_id, _USUAL_URGENCY)
         self._notice(limit_id, now)
         self._number += 1
-        waiter = _Waiter(urgency, self._number, needs)
+        waiter = _Waiter(limit_id, urgency, self._number, needs)
         heappush(self._waiting, waiter)
         self._serve()
         try:
@@ -236,8 +248,7 @@ class ValrThrottler(AsyncThrottlerBase):
                 continue
             free_at = max(window.frees(weight, now) for window, weight in waiter.needs)
             if free_at <= now and not any(id(window) in held for window, _ in waiter.needs):
-                for window, weight in waiter.needs:
-                    window.use(weight, now)
+                self.count(waiter.limit_id)
                 waiter.future.set_result(None)
                 continue
             kept.append(waiter)

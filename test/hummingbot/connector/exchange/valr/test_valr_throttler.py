@@ -86,6 +86,29 @@ def test_a_call_waits_for_every_limit_it_counts_towards(loop: VirtualLoop) -> No
     assert place.throttler.used("pool") == 1
 
 
+@pytest.mark.parametrize(("orders", "polls"), [(0, 1200), (100, 1100), (599, 601), (600, 600), (800, 600)])
+@pytest.mark.parametrize("kind", [PLACE, CANCEL])
+def test_orders_over_rest_leave_polls_what_they_do_not_use_and_half_at_least(
+    kind: str, orders: int, polls: int, loop: VirtualLoop
+) -> None:
+    place = Place(loop, *CONSTANTS.RATE_LIMITS)
+    for _ in range(orders):
+        # Whatever the budgets of the minute say, and waiting only for the limits of the second.
+        place.run(place.call(kind))
+    at = place.went[-1][1] if orders else 0.0
+    assert at < 3
+    place.run(*(place.call(POLL) for _ in range(polls + 1)))
+    times = [when for name, when in place.went if name == POLL]
+    assert times[:polls] == [at] * polls
+    assert times[polls] > 60
+
+
+def test_orders_over_rest_never_wait_for_polls(loop: VirtualLoop) -> None:
+    place = Place(loop, *CONSTANTS.RATE_LIMITS)
+    place.run(*(place.call(POLL) for _ in range(1200)), place.call(PLACE), place.call(CANCEL))
+    assert {when for _, when in place.went} == {0.0}
+
+
 def test_a_late_comer_does_not_overtake(loop: VirtualLoop) -> None:
     place = Place(loop, *pooled("heavy", "light", pool=2))
     place.throttler._id_to_limit_map["heavy"].linked_limits[0].weight = 2
