@@ -32,6 +32,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrReadOnlyError,
     ValrRefusedError,
     ValrUnknownOutcomeError,
+    ValrWithdrawnError,
 )
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
@@ -299,11 +300,15 @@ class OrderEntry:
         self._throttler.count(limit_id)
         return sent
 
-    async def place(self, placement: Placement, sent: SentCommand | None = None) -> Accepted:
+    async def place(
+        self, placement: Placement, sent: SentCommand | None = None, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Accepted:
         """Send a placement, waiting out VALR's rate limit for some seconds.
 
         :param sent: it was written already
+        :param is_wanted: says after each wait whether it is still to be sent
         :raises ValrRefusedError: VALR said no
+        :raises ValrWithdrawnError: it was not wanted any more before it left
         :raises ValrNotSentError: it never left
         :raises ValrRateLimitedError: VALR's rate limit never let it through
         :raises ValrUnknownOutcomeError: it may be live
@@ -313,7 +318,7 @@ class OrderEntry:
             if self._is_held and sent is None:
                 raise ValrReadOnlyError("VALR is in read-only mode (maintenance)")
             try:
-                return await self._place_once(placement, sent)
+                return await self._place_once(placement, sent, is_wanted)
             except ValrRateLimitedError:
                 # The next try is held back until the limit may have opened again.
                 if attempt >= RATE_LIMIT_TRIES:
@@ -321,16 +326,20 @@ class OrderEntry:
                 attempt += 1
                 sent = None
 
-    async def _place_once(self, placement: Placement, sent: SentCommand | None) -> Accepted:
+    async def _place_once(
+        self, placement: Placement, sent: SentCommand | None, is_wanted: Callable[[], bool]
+    ) -> Accepted:
         if sent is not None:
             return await self._placed(sent)
         send = await self._socket_within(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
         if send is None:
+            # Here, not in the call: whoever waits can still be cancelled.
+            if pause := self._troubles.pause(CONSTANTS.PLACE_LIMIT_ID):
+                await asyncio.sleep(pause)
+            _require_wanted(placement, is_wanted)
             return await self._place_over_rest(placement)
-        return await self._place_over_socket(placement, send)
-
-    async def _place_over_socket(self, placement: Placement, send: SendFrame) -> Accepted:
         async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
+            _require_wanted(placement, is_wanted)
             return await self._placed(self._write_placement(placement, send))
 
     def _write_placement(self, placement: Placement, send: SendFrame) -> SentCommand:
@@ -480,6 +489,11 @@ class OrderEntry:
             # A refusal carries no order id (valr-api.md 4.4): one that does contradicts itself.
             raise ValrUnknownOutcomeError(f"{command}: {reply.error.describe()}")
         raise ValrRefusedError(command, reply.error)
+
+
+def _require_wanted(placement: Placement, is_wanted: Callable[[], bool]) -> None:
+    if not is_wanted():
+        raise ValrWithdrawnError(f"order {placement.client_order_id} was cancelled before it was sent")
 
 
 def _cancel_payload(symbol: str, client_order_id: str, order_id: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRefusedError,
     ValrRequestError,
     ValrUnknownOutcomeError,
+    ValrWithdrawnError,
 )
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState, OrderUpdate, TradeUpdate
@@ -361,7 +362,7 @@ class OrderKeeper:
                 self.ids.make_ahead()
 
     async def place(self, placement: Placement, trading_pair: str, sent: SentCommand | None = None) -> str:
-        """Journal and send a placement; return VALR's order id.
+        """Journal and send a placement; return VALR's order id, "" if VALR named none or it was cancelled unsent.
 
         :param sent: what :meth:`write_now` returned for it
         :raises ValrRequestError: as ``OrderEntry.place``; an unknown outcome is already being looked up
@@ -375,11 +376,16 @@ class OrderKeeper:
         self._metrics.order_sent(identifier, trading_pair, side, placement.price, placement.quantity)
         self._latency.placing(identifier, time.monotonic())
         try:
-            accepted = await self._order_entry.place(placement, sent)
+            accepted = await self._order_entry.place(
+                placement, sent, lambda: not self._lifecycle.is_cancel_wanted(identifier)
+            )
         except ValrRefusedError:
             self._latency.place_replied(identifier, time.monotonic())
             self._metrics.counters.orders_refused += 1
             raise
+        except ValrWithdrawnError:
+            await self._publish(self._lifecycle.placement_withdrawn(identifier, time.monotonic()))
+            return ""
         except (ValrNotSentError, ValrRateLimitedError):
             raise
         except BaseException as error:

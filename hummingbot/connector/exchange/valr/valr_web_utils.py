@@ -65,6 +65,10 @@ class ValrNotSentError(ValrRequestError):
     """The request never left: no connection could be made. It was certainly not executed."""
 
 
+class ValrWithdrawnError(ValrNotSentError):
+    """The order was cancelled while it waited to be sent, and never left."""
+
+
 class ValrReadOnlyError(ValrNotSentError):
     """VALR is in read-only mode (maintenance); the placement was not even sent."""
 

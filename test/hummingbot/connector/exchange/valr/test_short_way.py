@@ -130,6 +130,23 @@ async def test_orders_of_hummingbots_strategies_go_the_short_way(is_buy: bool) -
         assert list(place.exchange.in_flight_orders) == [order_id]
 
 
+async def test_an_order_cancelled_while_it_waits_to_be_sent_again_is_never_sent() -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = buy(place)
+        limited = {"type": CONSTANTS.RATE_LIMIT_EXCEEDED, "data": {"requestType": CONSTANTS.PLACE_LIMIT_ORDER}}
+        socket.answer(limited)
+        await asyncio.sleep(0)
+        place.exchange.cancel(PAIR, order_id)
+        await until(lambda: place.told("cancelled"))
+        assert [event.order_id for event in place.told("cancelled")] == [order_id]
+        assert place.told("created") == place.told("failed") == []
+        assert not place.exchange.in_flight_orders
+        kinds = [frame["type"] for frame in socket.frames]
+        assert kinds.count(CONSTANTS.PLACE_LIMIT_ORDER) == 1
+        assert order_id not in place.exchange._keeper._journal.entries
+
+
 @pytest.mark.parametrize("qualifier", [{"time_in_force": "IOC"}, {"time_in_force": "GTC"}])
 async def test_what_qualifies_an_order_is_sent(qualifier: dict[str, str]) -> None:
     async with world() as place:

@@ -30,6 +30,7 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRefusedError,
     ValrRequestError,
     ValrUnknownOutcomeError,
+    ValrWithdrawnError,
 )
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 
@@ -559,6 +560,39 @@ async def test_the_rate_limit_of_rest_is_waited_out_too() -> None:
     rest.answers = [ValrRateLimitedError("429", 3.0), {"id": ORDER_ID}]
     assert (await order_entry(rest).place(LIMIT)).order_id == ORDER_ID
     assert len(rest.calls) == 2
+
+
+@pytest.mark.usefixtures("no_delays")
+@pytest.mark.parametrize("over_rest", [True, False])
+async def test_what_is_cancelled_while_the_rate_limit_is_waited_out_is_not_sent_again(over_rest: bool) -> None:
+    wanted = iter([True, False])
+    if over_rest:
+        rest = Rest()
+        rest.answers = [ValrRateLimitedError("429", 3.0), {"id": ORDER_ID}]
+        entry, sent = order_entry(rest), rest.calls
+    else:
+        entry, socket = over_socket(reply("RATE_LIMIT_EXCEEDED", data={"requestType": "PLACE_LIMIT_ORDER"}))
+        sent = socket.sent
+    with pytest.raises(ValrWithdrawnError, match="order HBOTB1 was cancelled before it was sent"):
+        await entry.place(LIMIT, None, lambda: next(wanted))
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("over_rest", [True, False])
+async def test_whether_it_is_still_wanted_is_asked_after_the_wait(over_rest: bool) -> None:
+    entry, socket = over_socket(accepted)
+    rest = Rest()
+    if over_rest:
+        entry = order_entry(rest)
+    limit_id = CONSTANTS.PLACE_LIMIT_ID if over_rest else CONSTANTS.SOCKET_PLACE_LIMIT_ID
+    entry._troubles.rate_limited(limit_id, 0.05)
+    reasons = ["a strategy wants it"]
+    placing = asyncio.create_task(entry.place(LIMIT, None, lambda: bool(reasons)))
+    await asyncio.sleep(0)
+    reasons.clear()
+    with pytest.raises(ValrWithdrawnError):
+        await placing
+    assert rest.calls == socket.sent == []
 
 
 async def test_in_read_only_mode_placements_are_refused_at_once_and_cancels_go_out() -> None:
