@@ -29,7 +29,6 @@ from hummingbot.connector.exchange.valr.valr_order_keeper import OrderKeeper
 ORDER_EVENTS = frozenset(
     {
         CONSTANTS.ORDER_STATUS_UPDATE,
-        CONSTANTS.NEW_ACCOUNT_TRADE,
         CONSTANTS.ORDER_PROCESSED,
         CONSTANTS.FAILED_ORDER,
         CONSTANTS.FAILED_CANCEL_ORDER,
@@ -119,5 +118,7 @@ class AccountEvents:
         self._warn(f"A {message.kind} of VALR cannot be read: {message.problem}", f"unreadable {message.kind}")
         if message.order_id or message.client_order_id:
             await self._keeper.doubt(message.order_id, message.client_order_id)
+        elif message.kind == CONSTANTS.NEW_ACCOUNT_TRADE:
+            self._keeper.doubt_trades()
         elif message.kind in ORDER_EVENTS:
             self._keeper.doubt_all()

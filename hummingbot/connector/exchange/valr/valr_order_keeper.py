@@ -515,6 +515,11 @@ class OrderKeeper:
         self._lifecycle.doubt_all(time.monotonic())
         self._work.set()
 
+    def doubt_trades(self) -> None:
+        """A trade does not say whose it is: ask for those of each pair."""
+        self._lifecycle.doubt_trades(time.monotonic())
+        self._work.set()
+
     async def doubt(self, order_id: str, client_order_id: str, reason: str = "") -> None:
         """Something unclear was said of an order: look it up."""
         await self._publish(self._lifecycle.failure(order_id, client_order_id, reason, time.monotonic()))

@@ -61,8 +61,10 @@ ANSWER_PATIENCE = 1.0
 HINT_DELAY = 0.25
 # Lists come several times a second: absence from one is worth a lookup only so often.
 HINT_SPACING = 5.0
-# Unreadable messages can come in crowds: each order is looked up because of them only so often.
+# Unreadable messages can come in crowds: each order is looked up because of them only so often, and so are all of them
+# together, and the trades of all pairs. VALR allows 20 calls a second, for everything.
 DOUBT_SPACING = 1.0
+DOUBTS_A_SECOND = 3.0
 FETCH_SPACING = 0.2
 LOOKUP_RETRY = 0.5
 LOOKUP_RETRY_MAX = 10.0
@@ -443,9 +445,18 @@ class OrderLifecycle:
 
     def doubt_all(self, now: float) -> None:
         """Something unreadable concerns an order that nobody can name: look at all of them, but not over and over."""
+        spacing = max(DOUBT_SPACING, len(self._records) / DOUBTS_A_SECOND)
         for record in self._records.values():
-            record.check_by(max(now, record.last_check + DOUBT_SPACING))
-            self._fetch_trades(record.trading_pair, now)
+            record.check_by(max(now, record.last_check + spacing))
+        self.doubt_trades(now)
+
+    def doubt_trades(self, now: float) -> None:
+        """A trade does not say whose it is: ask for those of each pair with a live order, but not over and over."""
+        trading_pairs = {record.trading_pair for record in self._records.values()}
+        for trading_pair in trading_pairs:
+            self._fetch_trades(trading_pair, now, spacing=len(trading_pairs) / DOUBTS_A_SECOND)
+            fetch = self._fetches[trading_pair]
+            fetch.doubted = fetch.doubted or fetch.running
 
     def looked_up(self, client_order_id: str, report: OrderReport, now: float) -> list[Outcome]:
         """Take the answer to a :class:`LookUp`."""
@@ -616,13 +627,17 @@ class OrderLifecycle:
         fetch = self._fetches.get(trading_pair)
         if fetch is None:
             return []
-        if self._is_short_of_fills(trading_pair):
-            fetch.running = False
+        is_short, doubted = self._is_short_of_fills(trading_pair), fetch.doubted
+        fetch.running = fetch.doubted = False
+        if is_short:
             fetch.attempts += 1
-            pause = _back_off(fetch.attempts)
+            fetch.in_vain += 1
+            pause = _back_off(fetch.in_vain)
             fetch.due = now + pause
             if fetch.attempts >= FETCHES_DOUBTED_AFTER:
                 self._ask_for_totals(trading_pair, now, pause / 2)
+        elif doubted:
+            fetch.due = now + FETCH_SPACING
         else:
             del self._fetches[trading_pair]
         return []
@@ -825,12 +840,15 @@ class OrderLifecycle:
         if record.reported > record.filled:
             self._fetch_trades(record.trading_pair, now, urgent=grew)
 
-    def _fetch_trades(self, trading_pair: str, now: float, *, urgent: bool = True) -> None:
+    def _fetch_trades(
+        self, trading_pair: str, now: float, *, urgent: bool = True, spacing: float = FETCH_SPACING
+    ) -> None:
         """Ask for a pair's trades, at once unless they were asked for just now; without news, not before a back-off."""
-        due = max(now, self._last_fetches.get(trading_pair, float("-inf")) + FETCH_SPACING)
+        due = max(now, self._last_fetches.get(trading_pair, float("-inf")) + max(FETCH_SPACING, spacing))
         fetch = self._fetches.setdefault(trading_pair, TradeFetch(due=due))
         if urgent:
             fetch.due = min(fetch.due, due)
+            fetch.in_vain = 0
 
     def _are_all_trades_needed(self, trading_pair: str) -> bool:
         # Where the trades have the last word on how much was filled, those that were fetched before count as well.

@@ -155,8 +155,14 @@ class OrderRecord:
 
 @dataclass(slots=True)
 class TradeFetch:
-    """A fetch of the trades of one pair, wanted at ``due``."""
+    """A fetch of the trades of one pair, wanted at ``due``.
+
+    ``attempts`` have left fills missing; ``in_vain`` are those of them since the last news of a fill. ``doubted`` says
+    that a trade nobody can name was told of while it was running.
+    """
 
     due: float
     running: bool = False
     attempts: int = 0
+    in_vain: int = 0
+    doubted: bool = False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
+from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_messages import (
     AccountMessage,
     AccountTrade,
@@ -309,6 +310,8 @@ class Shell:
         elif isinstance(message, ModifyOutcome | Unreadable):
             if message.order_id or message.client_order_id:
                 self._hear(lifecycle.failure(message.order_id, message.client_order_id, "", now))
+            elif isinstance(message, Unreadable) and message.kind == CONSTANTS.NEW_ACCOUNT_TRADE:
+                lifecycle.doubt_trades(now)
             else:
                 lifecycle.doubt_all(now)
 

@@ -189,8 +189,8 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     "a vain trade fetch is not repeated": (
         ANSWERS,
         "trades_fetched",
-        "fetch.running = False",
-        "pass",
+        "fetch.running = fetch.doubted = False",
+        "fetch.doubted = False",
     ),
     "what no trade explains is not asked for": (
         ANSWERS,

@@ -190,6 +190,18 @@ async def test_an_order_event_that_names_no_order_has_every_order_looked_at(kind
         assert len(place.told("filled")) == 1
 
 
+async def test_a_trade_that_names_no_order_has_trades_fetched_and_no_order_looked_up() -> None:
+    async with world() as place:
+        order = place.track()
+        place.exchange._keeper.ensure_running()
+        await place.hears({"type": "ORDER_STATUS_UPDATE", "data": state("Placed")})
+        place.valr.answers[f"/v1/account/{SYMBOL}/tradehistory?skip=0&limit=100"] = [trade(quantity="0.5")]
+        await place.hears({"type": "NEW_ACCOUNT_TRADE", "data": {"odd": True}})
+        await until(lambda: place.told("filled"))
+        assert order.executed_amount_base == Decimal("0.5")
+        assert not [request for request in place.valr.requests if "/orders/" in request.path]
+
+
 async def test_the_age_of_an_event_is_recorded() -> None:
     async with world() as place:
         place.track()

@@ -1170,6 +1170,67 @@ def test_what_concerns_an_order_nobody_can_name_is_asked_of_all_but_not_over_and
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(asked))
 
 
+def test_doubts_about_many_orders_leave_calls_for_everything_else() -> None:
+    desk = Desk(track=False)
+    for number in range(60):
+        pair, identifier = f"P{number % 20}-ZAR", f"HBOT{number}"
+        desk.lifecycle.track(identifier, pair, Decimal(1), desk.now, created_at=T0, order_id=f"order-{number}")
+        desk.event(report("Placed", order_id=f"order-{number}", client_order_id=identifier))
+    asked, began = {LookUp: 0, FetchTrades: 0}, desk.now
+    while desk.now < began + 60:
+        desk.lifecycle.doubt_all(desk.now)
+        for wish in desk.after(0.1):
+            asked[type(wish)] += 1
+            if isinstance(wish, LookUp):
+                answer = report("Placed", order_id=wish.order_id, client_order_id=wish.client_order_id)
+                desk.lifecycle.looked_up(wish.client_order_id, answer, desk.now)
+            else:
+                desk.lifecycle.trades_fetched(wish.trading_pair, desk.now)
+    # All at once at first, and then three of each a second.
+    assert 60 + 120 <= asked[LookUp] <= 60 + 180
+    assert 20 + 140 <= asked[FetchTrades] <= 20 + 180
+
+
+def test_a_trade_told_of_while_trades_are_fetched_is_fetched_after_that() -> None:
+    desk = Desk()
+    desk.open()
+    desk.lifecycle.doubt_trades(desk.now)
+    assert len(fetches(desk.after(0.0))) == 1
+    desk.lifecycle.doubt_trades(desk.now)
+    assert fetches(desk.after(1.0)) == []
+    desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert fetches(desk.after(0.1)) == []
+    assert len(fetches(desk.after(0.11))) == 1
+    assert lookups(desk.after(0.0)) == []
+    desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    assert fetches(desk.after(60.0)) == []
+
+
+def test_news_of_a_fill_does_not_wait_for_the_pause_of_those_before() -> None:
+    desk = Desk()
+    desk.open()
+    fetched: list[float] = []
+
+    def lag(seconds: float) -> None:
+        until = desk.now + seconds
+        while desk.now < until:
+            if fetches(desk.after(0.1)):
+                fetched.append(desk.now)
+                desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+
+    desk.event(report("Partially Filled", "0.1"))
+    lag(20.0)
+    assert fetched[-1] - fetched[-2] > 4.0
+    desk.event(report("Partially Filled", "0.2"))
+    heard_at = desk.now
+    lag(3.0)
+    # VALR's history may be a second or two behind: asked at once, after half a second, and after another one.
+    since = [when - heard_at for when in fetched if when > heard_at]
+    assert since[0] <= 0.11
+    assert since[1] <= 0.75
+    assert since[2] <= 1.9
+
+
 def test_trades_are_not_fetched_more_often_than_every_fifth_of_a_second() -> None:
     desk = Desk()
     desk.open()
