@@ -132,7 +132,9 @@ class MarketConnections:
                     await self._hand_over(self.active)
         finally:
             self._served_for = self.active.socket.age
-            await self._retire()
+            # Hummingbot's tracker is stopped twice now and then: the second time must not leave a connection open.
+            self._retiring = asyncio.create_task(self._retire())
+            await asyncio.shield(self._retiring)
 
     async def _open(self) -> MarketSession:
         may_sign = self._strangers_refused or self._before_keys.is_over(self._now)

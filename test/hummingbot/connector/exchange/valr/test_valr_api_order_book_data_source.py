@@ -918,6 +918,20 @@ async def test_stop_during_a_handover_closes_both_sockets() -> None:
         await until(lambda: len(server.clients) == 2)
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 5])
+async def test_stop_that_comes_twice_leaves_no_connection_open(turns: int) -> None:
+    async with world("BTC-ZAR") as place:
+        await place.started()
+        listener = place.tracker._order_book_stream_listener_task
+        for _ in range(2):
+            listener.cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await asyncio.wait({listener})
+        await until(lambda: not place.server.clients)
+        assert listener.cancelled()
+
+
 async def test_tracker_can_be_stopped_and_started_again() -> None:
     async with world("BTC-ZAR") as place:
         await place.started()
