@@ -185,8 +185,8 @@ class OrderKeeper:
 
     @property
     def live_count(self) -> int:
-        """How many orders, strays included, have not ended."""
-        return len(self._lifecycle.live_ids)
+        """How many orders, strays that VALR has shown included, have not ended."""
+        return len(self._lifecycle.known_ids)
 
     @property
     def is_running(self) -> bool:
@@ -219,7 +219,7 @@ class OrderKeeper:
         """Ask for every order and every pair's trades; return how many orders that concerns."""
         self._lifecycle.reconcile(time.monotonic())
         self._work.set()
-        return len(self._lifecycle.live_ids)
+        return len(self._lifecycle.known_ids)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` beside everything else; an error in it is logged, and :meth:`stop` ends it."""
@@ -671,8 +671,8 @@ class OrderKeeper:
         Orders that the framework has given up as lost are left to :meth:`poll_lost`.
         """
         lost = self._tracker.lost_orders
-        asked = [each for each in self._lifecycle.live_ids if each not in lost]
-        if asked:
+        asked = [each for each in self._lifecycle.known_ids if each not in lost]
+        if self._lifecycle.live_ids:
             listed = await self._poll_open_orders()
             await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
         # In order, as everything that is sent: what happens must not depend on how Python hashes names.

@@ -65,6 +65,7 @@ HINT_SPACING = 5.0
 # together, and the trades of all pairs. VALR allows 20 calls a second, for everything.
 DOUBT_SPACING = 1.0
 DOUBTS_A_SECOND = 3.0
+UNSEEN_A_SECOND = 1.0
 FETCH_SPACING = 0.2
 LOOKUP_RETRY = 0.5
 LOOKUP_RETRY_MAX = 10.0
@@ -123,6 +124,11 @@ class OrderLifecycle:
     def live_ids(self) -> list[str]:
         """Client ids of every order, strays included, whose end has not been told."""
         return list(self._records)
+
+    @property
+    def known_ids(self) -> list[str]:
+        """The same without those that only an earlier run's notes tell of, most of which were never sent."""
+        return [record.client_order_id for record in self._records.values() if not record.is_unseen_stray]
 
     def is_live(self, client_order_id: str) -> bool:
         """Whether the order's end has not been told yet."""
@@ -481,7 +487,10 @@ class OrderLifecycle:
             return []
         record.checking = False
         record.misses += 1
-        record.check_by(now + _back_off(record.misses))
+        pause = _back_off(record.misses)
+        if record.is_unseen_stray:
+            pause = max(pause, self._round_of_unseen())
+        record.check_by(now + pause)
         if record.shown or record.ending is not None:
             self._cancel_overdue(record, now)
             return self._notice_not_found(record, now)
@@ -580,7 +589,17 @@ class OrderLifecycle:
         :param created_at: Unix seconds of its placement
         """
         if client_order_id not in self._records and client_order_id not in self._ended:
-            self._add_stray(client_order_id, trading_pair, created_at, now)
+            self._add_stray(
+                client_order_id,
+                trading_pair,
+                created_at,
+                now,
+                first_check=now + self._round_of_unseen(),
+            )
+
+    def _round_of_unseen(self) -> float:
+        # A killed process can leave dozens behind that it had noted ahead and never sent: live orders come first.
+        return sum(record.is_unseen_stray for record in self._records.values()) / UNSEEN_A_SECOND
 
     def _resurrect(self, ended: OrderRecord, now: float) -> OrderRecord:
         # It was refused, or given up as unknown to VALR, told as failed, and is there after all.
@@ -590,13 +609,15 @@ class OrderLifecycle:
         record.trade_ids, record.filled = ended.trade_ids, ended.filled
         return record
 
-    def _add_stray(self, client_order_id: str, trading_pair: str, created_at: float, now: float) -> OrderRecord:
+    def _add_stray(
+        self, client_order_id: str, trading_pair: str, created_at: float, now: float, first_check: float | None = None
+    ) -> OrderRecord:
         record = OrderRecord(
             client_order_id, trading_pair, Decimal(0), immediate=False, created_at=created_at, agenda=self._agenda
         )
         record.stray = True
         record.settled_at = now
-        record.check_by(now)
+        record.check_by(now if first_check is None else first_check)
         self._records[client_order_id] = record
         return record
 
@@ -651,7 +672,8 @@ class OrderLifecycle:
     def reconcile(self, now: float) -> None:
         """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades."""
         for record in self._records.values():
-            record.check_by(now)
+            if not record.is_unseen_stray:
+                record.check_by(now)
             self._fetch_trades(record.trading_pair, now)
 
     # --- Rules --------------------------------------------------------------------------------------------------------

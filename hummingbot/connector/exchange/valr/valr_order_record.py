@@ -109,6 +109,11 @@ class OrderRecord:
         return self.told is Stage.ENDED
 
     @property
+    def is_unseen_stray(self) -> bool:
+        """Whether it is known from an earlier run's notes only, which may have been made ahead of an order."""
+        return self.stray and not self.order_id and not self.shown
+
+    @property
     def lookup_due(self) -> float | None:
         """When it is to be looked up; None if nothing asks for it, or a lookup is under way."""
         times = [due for due in (self.check_due, self.proof_due) if due is not None]

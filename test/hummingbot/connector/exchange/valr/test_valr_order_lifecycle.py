@@ -1579,6 +1579,41 @@ def test_a_suspect_that_lives_is_a_stray_and_is_cancelled() -> None:
     assert desk.stages == []
 
 
+def test_many_ids_that_an_earlier_run_never_sent_leave_calls_for_everything_else() -> None:
+    desk = Desk()
+    desk.open()
+    names = [f"HBOTahead{number}" for number in range(84)]
+    for name in names:
+        desk.lifecycle.suspect(name, PAIR, T0, desk.now)
+    assert desk.lifecycle.known_ids == [CID]
+    assert len(desk.lifecycle.live_ids) == 85
+    asked: list[float] = []
+    first: dict[str, float] = {}
+    began = desk.now
+    while desk.lifecycle.live_ids != [CID]:
+        assert desk.now < began + 600
+        if desk.now == began + 30:
+            desk.lifecycle.reconcile(desk.now)
+        for wish in desk.after(0.25):
+            if isinstance(wish, LookUp) and wish.client_order_id != CID:
+                asked.append(desk.now)
+                first.setdefault(wish.client_order_id, desk.now)
+                desk.take(desk.lifecycle.not_found(wish.client_order_id, desk.now))
+            elif isinstance(wish, LookUp):
+                desk.looked_up(report("Placed"))
+            elif isinstance(wish, SendCancel):
+                desk.take(desk.lifecycle.cancel_refused(wish.client_order_id, desk.now, not_found=True))
+            else:
+                desk.take(desk.lifecycle.trades_fetched(PAIR, desk.now))
+    # In their turn; none of them late, and none of them often.
+    assert list(first) == names
+    assert max(first.values()) <= began + 84 / rules.UNSEEN_A_SECOND + 1
+    # A cancel that finds nothing is followed by one more lookup.
+    busiest = max(sum(when - 10 < each <= when for each in asked) for when in asked)
+    assert busiest <= 10 * rules.UNSEEN_A_SECOND * 2 + 2
+    assert len(asked) <= 84 * 6
+
+
 def test_a_suspect_that_ended_long_ago_is_let_go() -> None:
     desk = Desk(track=False)
     desk.lifecycle.suspect(CID, PAIR, T0, desk.now)
