@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -132,10 +132,12 @@ def tell_live_orders(stop: ModuleType, workspace: Path) -> None:
     """
     emit, fail, render_kv = stop.emit, stop.fail, stop.render_kv
 
+    def listed(left: Mapping[str, list[str]]) -> str:
+        return ", ".join(f"{' '.join(orders)} at {connector}" for connector, orders in left.items())
+
     def emit_with_orders(record: dict[str, Any], _: str, as_json: bool) -> None:
         left = None if record["killed"] else read_report(workspace)
-        told = ", ".join(f"{' '.join(orders)} at {connector}" for connector, orders in (left or {}).items())
-        words = "not known" if left is None else told or "none"
+        words = "not known" if left is None else listed(left) or "none"
         emit(record | {"live_orders": left}, render_kv(record | {"live orders": words}, title="stop"), as_json)
         if left is None:
             typer.echo(f"The bot ended before it could say whether all its orders are cancelled. {ADVICE}", err=True)
@@ -150,6 +152,13 @@ def tell_live_orders(stop: ModuleType, workspace: Path) -> None:
                 ". It may be closing positions and cancelling orders, which takes a minute and a half at most: run"
                 " `hbot stop --timeout 90`; to kill it now may leave orders live"
             )
+        elif code.name == "NOT_RUNNING":
+            # It may have ended after an earlier `hbot stop` had given up waiting, or by itself.
+            left = read_report(workspace)
+            if left is None:
+                message += f"; it ended before it could say whether all its orders are cancelled. {ADVICE}"
+            elif left:
+                message += f"; when it ended, nothing proved yet that these were cancelled: {listed(left)}. {ADVICE}"
         fail(message, code)
 
     vars(stop).update(emit=emit_with_orders, fail=fail_with_advice)

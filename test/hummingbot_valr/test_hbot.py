@@ -24,7 +24,7 @@ from hummingbot_valr import engine, hbot
 from hummingbot_valr.command import app
 from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
-from hummingbot_valr.shutdown import read_report, write_report
+from hummingbot_valr.shutdown import ADVICE, read_report, write_report
 from hummingbot_valr.workspace import FOLDERS, WorkspaceError, create_folders
 from test.clients.pseudo_terminal import in_a_terminal
 
@@ -444,6 +444,29 @@ def test_a_stop_that_takes_long_says_what_to_do(
         command.fail("the bot did not stop", output.ExitCode[code])
     assert end.value.exit_code == output.ExitCode[code]
     assert ("run `hbot stop --timeout 90`" in capsys.readouterr().err) == is_advised
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (None, "the bot is not running; it ended before it could say whether all its orders are cancelled. Look at"),
+        ({}, "the bot is not running"),
+        (LEFT, "nothing proved yet that these were cancelled: one two at valr. Look at your open orders"),
+    ],
+)
+def test_a_bot_that_has_ended_meanwhile_tells_what_it_left(
+    left: dict[str, list[str]] | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a `hbot stop` that gave up waiting."""
+    if left is not None:
+        write_report(tmp_path, left)
+    command = own_output()
+    hbot.tell_live_orders(command, tmp_path)
+    with pytest.raises(typer.Exit):
+        command.fail("the bot is not running", output.ExitCode.NOT_RUNNING)
+    told = capsys.readouterr().err
+    assert said in told
+    assert (ADVICE in told) == (left != {})
 
 
 def own_output() -> ModuleType:

@@ -980,7 +980,12 @@ class ValrExchange(ExchangePyBase):
         """Cancel every live order and wait for the proof; success means proven, where the base means acknowledged."""
         # An order asked for just now is on record only after the loop has turned once.
         await asyncio.sleep(0)
-        identifiers = [order.client_order_id for order in self.in_flight_orders.values() if not order.is_done]
+        # One that was enlarged in VALR's app lives on where Hummingbot takes it for filled.
+        identifiers = [
+            order.client_order_id
+            for order in self.in_flight_orders.values()
+            if not order.is_done or self._keeper.is_live(order.client_order_id)
+        ]
         gone = await self._keeper.cancel_and_prove(identifiers, timeout_seconds)
         return sorted(
             (CancellationResult(each, each in gone) for each in identifiers), key=lambda result: not result.success

@@ -402,6 +402,10 @@ class OrderKeeper:
         )
         return accepted.order_id
 
+    def is_live(self, client_order_id: str) -> bool:
+        """Whether an order's end has not been told yet."""
+        return self._lifecycle.is_live(client_order_id)
+
     def is_in_doubt(self, client_order_id: str) -> bool:
         """Whether nothing has proven yet what became of a placement."""
         return self._lifecycle.is_in_doubt(client_order_id)

@@ -1065,6 +1065,21 @@ async def test_cancel_all_counts_a_fill_that_was_faster_as_gone() -> None:
         assert place.told("cancelled") == []
 
 
+async def test_cancel_all_cancels_what_lives_on_beyond_the_amount_that_hummingbot_knows() -> None:
+    async with world() as place:
+        order = place.track()
+        enlarged = state("Partially Filled", "2", originalQuantity="3")
+        paid = trade(fee="1", feeCurrency="ZAR")
+        await place.hears(
+            {"type": "ORDER_STATUS_UPDATE", "data": enlarged}, {"type": "NEW_ACCOUNT_TRADE", "data": paid}
+        )
+        await until(lambda: order.is_done)
+        assert place.told("completed") == []
+        place.valr.answers[CANCEL] = {"id": ORDER_ID}
+        assert await place.exchange.cancel_all(5) == [CancellationResult("HBOTB1", True)]
+        assert place.valr.sent(CANCEL)
+
+
 async def test_cancel_all_without_orders() -> None:
     async with world() as place:
         assert await place.exchange.cancel_all(1) == []
