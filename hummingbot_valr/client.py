@@ -15,7 +15,7 @@ import typer
 
 from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files, explain_foreign_keys
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
-from hummingbot_valr.shutdown import ADVICE, OrderlyStop
+from hummingbot_valr.shutdown import OrderlyStop, unproven
 from hummingbot_valr.stop_signals import run_client
 from hummingbot_valr.waiting import waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
@@ -49,8 +49,7 @@ def main() -> None:
 
 def tell_end(left: Mapping[str, list[str]]) -> None:
     """Say, where somebody may still read it, how a client was stopped from outside; exit code 1 if orders are left."""
-    told = "; ".join(f"{' '.join(orders)} at {connector}" for connector, orders in left.items())
-    said = f"Nothing proves yet that these orders are cancelled: {told}. {ADVICE}" if left else "No order is live."
+    said = unproven(left) if left else "No order is live."
     with suppress(OSError):  # not `sys.stderr`, which was the screen's
         print(f"The bot was stopped, since the client was to end. {said}", file=sys.__stderr__, flush=True)
     if left:

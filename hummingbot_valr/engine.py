@@ -8,7 +8,7 @@ import runpy
 import sys
 
 from hummingbot_valr.engine_lock import EngineLock, EngineRunsError
-from hummingbot_valr.shutdown import OrderlyStop, discard_reports, write_report
+from hummingbot_valr.shutdown import OrderlyStop, discard_reports, unproven, write_report
 from hummingbot_valr.stop_signals import take_hangup_for_terminate
 from hummingbot_valr.workspace import WorkspaceError, use_workspace
 
@@ -31,8 +31,13 @@ def main() -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
-        if not end.code:  # otherwise it crashed, and may not have come to cancel
-            write_report(workspace, orderly.left)
+        if end.code:  # it crashed, and may not have come to cancel
+            raise
+        left = orderly.left
+        write_report(workspace, left)
+        if left:
+            # At a terminal nobody else says so, and whoever watches the exit code must not take it for a success.
+            raise SystemExit(unproven(left)) from None
         raise
 
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -22,7 +22,7 @@ import typer
 from hummingbot_valr.connector_files import ConnectorFileError, check_connector_files, explain_foreign_keys
 from hummingbot_valr.engine_lock import LOCK, EngineLock, EngineRunsError
 from hummingbot_valr.installation import CONNECTOR_NAMES
-from hummingbot_valr.shutdown import ADVICE, discard_reports, read_report
+from hummingbot_valr.shutdown import ADVICE, discard_reports, listed, read_report
 from hummingbot_valr.waiting import patient_sleep, waiting
 from hummingbot_valr.workspace import WorkspaceError, create_folders, use_workspace
 
@@ -131,9 +131,6 @@ def tell_live_orders(stop: ModuleType, workspace: Path) -> None:
     Replaces what that module sees of its functions for output, `emit` and `fail`.
     """
     emit, fail, render_kv = stop.emit, stop.fail, stop.render_kv
-
-    def listed(left: Mapping[str, list[str]]) -> str:
-        return ", ".join(f"{' '.join(orders)} at {connector}" for connector, orders in left.items())
 
     def emit_with_orders(record: dict[str, Any], _: str, as_json: bool) -> None:
         left = None if record["killed"] else read_report(workspace)

@@ -149,6 +149,16 @@ def read_report(workspace: Path) -> dict[str, list[str]] | None:
         return None
 
 
+def listed(left: Mapping[str, list[str]]) -> str:
+    """Return the orders of ``left`` in one line."""
+    return ", ".join(f"{' '.join(orders)} at {connector}" for connector, orders in left.items())
+
+
+def unproven(left: Mapping[str, list[str]]) -> str:
+    """Return what to say when the orders of ``left`` may still be live."""
+    return f"Nothing proves yet that these orders are cancelled: {listed(left)}. {ADVICE}"
+
+
 def always_stopping(strategy: Any) -> Callable[[], Awaitable[None]]:
     """Return the strategy's `on_stop`, after which nothing of it places orders any more, should it fail or hang."""
     on_stop = strategy.on_stop

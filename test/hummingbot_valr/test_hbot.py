@@ -476,6 +476,24 @@ def own_output() -> ModuleType:
     return module
 
 
+def test_an_engine_that_leaves_orders_says_so_and_fails(tmp_path: Path, environment: Environment) -> None:
+    """As after Ctrl-C at a terminal, where nobody reads the report."""
+    (tmp_path / "ends.py").write_text(
+        f"from hummingbot_valr.shutdown import OrderlyStop\nOrderlyStop.left = {LEFT!r}\nraise SystemExit(0)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "ends"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Nothing proves yet that these orders are cancelled: one two at valr. Look at your")
+    assert read_report(tmp_path) == LEFT
+
+
 @pytest.mark.parametrize(("code", "report"), [(0, {}), (1, None)])
 def test_the_engine_reports_only_a_stop_that_came_to_its_end(
     code: int, report: dict[str, list[str]] | None, tmp_path: Path, environment: Environment

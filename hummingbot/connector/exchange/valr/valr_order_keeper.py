@@ -85,11 +85,16 @@ ENDS = {End.FILLED: OrderState.FILLED, End.CANCELLED: OrderState.CANCELED, End.F
 # Restored orders arrive while the strategy starts; only then is an order of an earlier run a stray.
 STRAY_GRACE = 5.0
 MAX_TRADE_PAGES = 200
+# Without the account socket there is a poll every two seconds, and VALR allows 20 calls a second for everything. What
+# the list of open orders, or an order's status, says of fills has trades fetched at once.
+PAIRS_A_POLL = 10
 # A trade may show in the history some time after it happened.
 TRADES_OVERLAP = 300.0
 # Stamps of an earlier run are by a clock that nobody had compared with VALR's.
 CLOCK_MARGIN = 600.0
 WARNING_INTERVAL = 600.0
+# Kinds of warnings beyond which those of long ago are forgotten.
+MOST_KINDS = 500
 
 
 class TooManyTradesError(Exception):
@@ -110,13 +115,15 @@ class Warner:
         self._logger = logger
         self._warned_at: dict[str, float] = {}
 
-    def __call__(self, text: str, kind: str) -> bool:
+    def __call__(self, text: str, kind: str, level: int = logging.WARNING) -> bool:
         """Log ``text``, and say so, unless something of its ``kind`` was said within the last ten minutes."""
         now = time.monotonic()
         is_news = now - self._warned_at.get(kind, -math.inf) > WARNING_INTERVAL
         if is_news:
+            if len(self._warned_at) >= MOST_KINDS:
+                self._warned_at = {each: at for each, at in self._warned_at.items() if now - at <= WARNING_INTERVAL}
             self._warned_at[kind] = now
-            self._logger().warning(text)
+            self._logger().log(level, text)
         return is_news
 
 
@@ -175,6 +182,7 @@ class OrderKeeper:
         self._suspects: dict[str, JournalEntry] = {}
         self._suspects_due = math.inf
         self._trades_covered: dict[str, float] = {}
+        self._trades_polled_at: dict[str, float] = {}
 
     # --- Running ------------------------------------------------------------------------------------------------------
     def ensure_running(self) -> None:
@@ -468,7 +476,10 @@ class OrderKeeper:
                     self._logger().warning(f"Failed to cancel order {identifier} (order not found): looking it up")
                 self._count_not_found(identifier)
             else:
-                self._logger().error(f"Failed to cancel order {identifier}: {error}")
+                # It is tried again and again: once for an order, and once for all where it is the key that is refused.
+                is_key = error.code in CONSTANTS.AUTHENTICATION_ERRORS or error.status in (401, 403)
+                text = f"Failed to cancel order {identifier}: {error}; trying again"
+                self._warn(text, "cancels refused" if is_key else f"cancel of {identifier}", logging.ERROR)
             self._publish_soon(self._lifecycle.cancel_refused(identifier, now(), not_found=not_found))
         except ValrUnknownOutcomeError as error:
             if not self._lifecycle.is_proven_gone(identifier):
@@ -599,7 +610,12 @@ class OrderKeeper:
         if report is not None:
             return report
         path = CONSTANTS.ORDER_DETAIL_BY_CLIENT_ID_PATH
-        return await self._ask_for_order(path.format(**fields), parse_order_history)
+        report = await self._ask_for_order(path.format(**fields), parse_order_history)
+        if report is None and wish.order_id and wish.thorough:
+            # Whoever modifies an order in VALR's app can give it another customerOrderId.
+            path = CONSTANTS.ORDER_DETAIL_BY_ID_PATH
+            report = await self._ask_for_order(path.format(**fields), parse_order_history)
+        return report
 
     async def _ask_for_totals(self, path: str) -> OrderReport | None:
         """Return an order's summary, None if VALR has none, as it has for an open order."""
@@ -680,7 +696,9 @@ class OrderKeeper:
             listed = await self._poll_open_orders()
             await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
         # In order, as everything that is sent: what happens must not depend on how Python hashes names.
-        for trading_pair in dict.fromkeys(order.trading_pair for order in self._tracker.all_updatable_orders.values()):
+        pairs = dict.fromkeys(order.trading_pair for order in self._tracker.all_updatable_orders.values())
+        for trading_pair in sorted(pairs, key=lambda each: self._trades_polled_at.get(each, -math.inf))[:PAIRS_A_POLL]:
+            self._trades_polled_at[trading_pair] = time.monotonic()
             await self.fetch_trades(trading_pair)
 
     async def poll_lost(self) -> None:

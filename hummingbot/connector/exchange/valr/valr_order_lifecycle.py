@@ -66,6 +66,7 @@ HINT_SPACING = 5.0
 DOUBT_SPACING = 1.0
 DOUBTS_A_SECOND = 3.0
 UNSEEN_A_SECOND = 1.0
+RECONCILED_A_SECOND = 12.0
 FETCH_SPACING = 0.2
 LOOKUP_RETRY = 0.5
 LOOKUP_RETRY_MAX = 10.0
@@ -118,6 +119,9 @@ class OrderLifecycle:
         self._fetches: dict[str, TradeFetch] = {}
         self._last_fetches: dict[str, float] = {}
         self._unknown_words: set[str] = set()
+        # The last reconciliation, which may be yet to come, and the seconds that its calls are worth.
+        self._reconciled_at = float("-inf")
+        self._reconciliation = 0.0
 
     # --- What the shell may ask ---------------------------------------------------------------------------------------
     @property
@@ -215,7 +219,8 @@ class OrderLifecycle:
             record.reported > record.filled
             or (ending.filled is None and (ending.word is OrderWord.FILLED or record.failed_checks > 0))
         )
-        return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained)
+        thorough = record.misses >= MISSES_NEEDED
+        return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained, thorough)
 
     def _wish_cancel(self, record: OrderRecord, cancel: WantedCancel) -> SendCancel:
         cancel.sending = True
@@ -670,11 +675,19 @@ class OrderLifecycle:
                 record.check_by(now + pause)
 
     def reconcile(self, now: float) -> None:
-        """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades."""
+        """The stream was away: whatever happened meanwhile is silent. Ask for every order and every pair's trades.
+
+        A stream that comes and goes has them asked for only as often as the calls allow that it takes.
+        """
+        calls = len(self.known_ids) + len({record.trading_pair for record in self._records.values()})
+        if now > self._reconciled_at:
+            self._reconciled_at = max(now, self._reconciled_at + self._reconciliation)
+            self._reconciliation = calls / RECONCILED_A_SECOND
+        when = self._reconciled_at
         for record in self._records.values():
             if not record.is_unseen_stray:
-                record.check_by(now)
-            self._fetch_trades(record.trading_pair, now)
+                record.check_by(when)
+            self._fetch_trades(record.trading_pair, when)
 
     # --- Rules --------------------------------------------------------------------------------------------------------
     def _find(self, message: Evidence) -> OrderRecord | None:

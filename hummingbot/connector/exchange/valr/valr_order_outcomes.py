@@ -95,13 +95,15 @@ Outcome = Progress | Fill | Ended | Notice
 class LookUp:
     """Ask VALR for the state of one order, then report it (or ``not_found`` or ``lookup_failed``).
 
-    With ``totals`` its summary is wanted first: trades do not explain what its status implied.
+    With ``totals`` its summary is wanted first: trades do not explain what its status implied. With ``thorough``
+    nothing has known it several times: its history is asked for by either id.
     """
 
     client_order_id: str
     order_id: str
     trading_pair: str
     totals: bool = False
+    thorough: bool = False
 
 
 @dataclass(frozen=True)

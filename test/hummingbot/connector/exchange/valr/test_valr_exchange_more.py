@@ -28,7 +28,7 @@ from hummingbot.connector.exchange.valr import (
 from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
 from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
-from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp
+from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp, SendCancel
 from hummingbot.connector.exchange.valr.valr_utils import Options, ValrConfigMap, ValrLoopbackConfigMap
 from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
@@ -1221,6 +1221,65 @@ async def test_an_order_is_unknown_however_the_history_says_so(detail: Any) -> N
         place.valr.answers[path] = detail
         assert await place.exchange._keeper.fetch_report(LookUp("HBOTB1", ORDER_ID, PAIR)) is None
         assert len(place.valr.sent(path)) == 1
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+async def test_an_order_whose_client_id_was_changed_is_found_by_its_own(thorough: bool) -> None:
+    """Whoever modifies it in VALR's app may give it another, and the status may have forgotten it since it ended."""
+    async with world() as place:
+        place.track()
+        path = f"/v1/orders/history/detail/orderid/{ORDER_ID}"
+        changed = state("Cancelled", client_order_id="another")
+        place.valr.answers |= {"/v1/orders/history/detail/customerorderid/HBOTB1": [], path: [changed]}
+        report = await place.exchange._keeper.fetch_report(LookUp("HBOTB1", ORDER_ID, PAIR, thorough=thorough))
+        assert (report.status if report else None) == ("Cancelled" if thorough else None)
+        assert bool(place.valr.sent(path)) == thorough
+
+
+async def test_refused_cancels_are_said_once_for_each_order_and_a_refused_key_once_for_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with world() as place:
+        for number in (1, 2):
+            place.track(f"HBOTB{number}", f"order-{number}")
+        for code, lines in ((-11252, 1), (-11, 3)):
+            place.valr.answers[CANCEL] = refusal(code, "no")
+            for _ in range(3):
+                for number in (1, 2):
+                    wish = SendCancel(f"HBOTB{number}", f"order-{number}", PAIR, over_rest=True)
+                    assert not await place.exchange._keeper._send_cancel(wish)
+            assert len(texts(caplog, "Failed to cancel order", logging.ERROR)) == lines
+
+
+def test_warnings_of_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(valr_order_keeper, "time", SimpleNamespace(monotonic=lambda: now))
+    warn = valr_order_keeper.Warner(lambda: logging.getLogger("test"))
+    for number in range(valr_order_keeper.MOST_KINDS):
+        assert warn("trouble", f"kind {number}")
+    assert not warn("trouble", "kind 0")
+    now = valr_order_keeper.WARNING_INTERVAL + 1
+    assert warn("trouble", "another kind")
+    assert list(warn._warned_at) == ["another kind"]
+    assert warn("trouble", "kind 0")
+
+
+async def test_a_poll_fetches_the_trades_of_some_pairs_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valr_order_keeper, "PAIRS_A_POLL", 1)
+    fetched: list[str] = []
+    async with world() as place:
+        keeper = place.exchange._keeper
+
+        async def fetch(trading_pair: str) -> None:
+            fetched.append(trading_pair)
+
+        monkeypatch.setattr(keeper, "fetch_trades", fetch)
+        pairs = ["A-ZAR", "B-ZAR", "C-ZAR"]
+        orders = {pair: SimpleNamespace(trading_pair=pair) for pair in pairs}
+        monkeypatch.setattr(keeper, "_tracker", SimpleNamespace(lost_orders={}, all_updatable_orders=orders))
+        for _ in range(5):
+            await keeper.poll()
+    assert fetched == [*pairs, "A-ZAR", "B-ZAR"]
 
 
 async def test_a_trade_that_cannot_be_read_hides_no_other_and_holds_the_end_back(

@@ -1231,6 +1231,41 @@ def test_news_of_a_fill_does_not_wait_for_the_pause_of_those_before() -> None:
     assert since[2] <= 1.9
 
 
+def test_a_stream_that_comes_and_goes_has_orders_asked_for_as_often_as_the_calls_allow() -> None:
+    desk = Desk(track=False)
+    for number in range(90):
+        name, order_id = f"HBOT{number}", f"order-{number}"
+        desk.lifecycle.track(name, PAIR, Decimal(1), desk.now, created_at=T0, order_id=order_id)
+        desk.event(report("Placed", order_id=order_id, client_order_id=name))
+    asked: list[float] = []
+    began = desk.now
+    for step in range(600):
+        if step % 30 == 0:
+            desk.lifecycle.reconcile(desk.now)
+        for wish in desk.after(0.1):
+            if isinstance(wish, LookUp):
+                asked.append(desk.now - began)
+                answer = report("Placed", order_id=wish.order_id, client_order_id=wish.client_order_id)
+                desk.lifecycle.looked_up(wish.client_order_id, answer, desk.now)
+            else:
+                desk.lifecycle.trades_fetched(PAIR, desk.now)
+    # The first time at once, and each order again and again.
+    assert sum(when <= 0.11 for when in asked) == 90
+    assert 90 + 52 * rules.RECONCILED_A_SECOND * 0.75 <= len(asked) <= 90 + 60 * rules.RECONCILED_A_SECOND
+
+
+def test_an_order_that_nothing_knows_is_asked_for_by_all_its_ids() -> None:
+    desk = Desk()
+    desk.open()
+    thorough: list[bool] = []
+    while len(thorough) < 6:
+        desk.lifecycle.reconcile(desk.now)
+        for wish in lookups(desk.after(1.0)):
+            thorough.append(wish.thorough)
+            desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert thorough == [False] * rules.MISSES_NEEDED + [True] * (6 - rules.MISSES_NEEDED)
+
+
 def test_trades_are_not_fetched_more_often_than_every_fifth_of_a_second() -> None:
     desk = Desk()
     desk.open()
