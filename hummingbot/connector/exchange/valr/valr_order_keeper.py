@@ -391,8 +391,9 @@ class OrderKeeper:
             self._latency.place_replied(identifier, time.monotonic())
             self._metrics.counters.orders_refused += 1
             raise
-        except ValrWithdrawnError:
-            await self._publish(self._lifecycle.placement_withdrawn(identifier, time.monotonic()))
+        except ValrWithdrawnError as error:
+            # No order of VALR's was cancelled: what was never sent has failed. It is no news for the log.
+            self.fail(identifier, error)
             return ""
         except (ValrNotSentError, ValrRateLimitedError):
             raise

@@ -13,7 +13,7 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 * an event before the reply that names its order . ``_claim``, ``_link``
 * a cancel is seen to until the order has ended .. ``_settle_cancel``, ``_cancel_again``, ``_cancel_overdue``
 * a placement in doubt is looked up, never resent  ``placement_doubtful``, ``not_found``
-* an order cancelled before it left is never sent  ``is_cancel_wanted``, ``placement_withdrawn``
+* an order cancelled before it left is never sent  ``is_cancel_wanted``, ``placement_refused``
 * strays are cancelled ........................... ``suspect``, ``_resurrect``, ``_cancel_stray``
 * foreign orders are untouched ................... ``_find``, ``_claim``
 * after a reconnect or restart everything is asked ``reconcile``, ``track``
@@ -319,18 +319,6 @@ class OrderLifecycle:
         record.ending = Ending(OrderWord.FAILED, Decimal(0), reason)
         record.never_seen = True
         return self._conclude(record, now, error_type=error_type)
-
-    def placement_withdrawn(self, client_order_id: str, now: float) -> list[Outcome]:
-        """The order was cancelled while it waited to be sent: it has never been, nor will be, on VALR."""
-        record = self._records.get(client_order_id)
-        if record is None or record.ending is not None:
-            return []
-        if record.proven_open or record.filled:
-            record.check_by(now)
-            return []
-        record.ending = Ending(OrderWord.CANCELLED, Decimal(0), "cancelled before it was sent")
-        record.never_seen = True
-        return self._conclude(record, now)
 
     def placement_doubtful(self, client_order_id: str, now: float) -> list[Outcome]:
         """The order left but nothing usable came back: it may be live. Never sent again; looked up at once."""
@@ -937,7 +925,7 @@ class OrderLifecycle:
             return self._publish(record)
         end = self._end_of(record, ending)
         outcomes: list[Outcome] = []
-        if end is not End.FAILED and not record.never_seen:
+        if end is not End.FAILED:
             outcomes = self._prove_open(record, now) + self._publish(record)
         return outcomes + self._close(record, end, ending.reason, error_type, proven)
 

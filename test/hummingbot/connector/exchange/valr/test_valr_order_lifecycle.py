@@ -229,43 +229,17 @@ def test_a_refusal_of_an_order_shown_open_is_not_believed() -> None:
 
 
 @rule("an order cancelled before it left is never sent")
-def test_an_order_cancelled_before_it_was_sent_has_ended_without_having_been_open() -> None:
+def test_an_order_cancelled_before_it_was_sent_has_failed_and_is_not_cancelled_any_more() -> None:
     desk = Desk()
     assert not desk.lifecycle.is_cancel_wanted(CID)
     desk.cancel()
     assert desk.lifecycle.is_cancel_wanted(CID)
-    outcomes = desk.take(desk.lifecycle.placement_withdrawn(CID, desk.now))
-    assert outcomes == [Ended(CID, "", PAIR, End.CANCELLED, "cancelled before it was sent")]
+    reason = "cancelled before it was sent"
+    outcomes = desk.take(desk.lifecycle.placement_refused(CID, reason, desk.now, "Withdrawn"))
+    assert outcomes == [Ended(CID, "", PAIR, End.FAILED, reason, "Withdrawn")]
     assert desk.lifecycle.is_proven_gone(CID)
     assert desk.lifecycle.next_due() is None
-    assert desk.take(desk.lifecycle.placement_withdrawn(CID, desk.now)) == []
     assert not desk.lifecycle.is_cancel_wanted(CID)
-
-
-@pytest.mark.parametrize("evidence", [report("Placed"), trade(1, "0.5")])
-def test_a_withdrawn_order_that_was_shown_is_believed_to_live(evidence: Any) -> None:
-    desk = Desk()
-    desk.event(evidence)
-    assert desk.take(desk.lifecycle.placement_withdrawn(CID, desk.now)) == []
-    assert desk.ends == []
-    assert lookups(desk.after(0))
-
-
-def test_a_withdrawn_order_that_shows_later_is_a_stray() -> None:
-    desk = Desk()
-    desk.cancel()
-    desk.take(desk.lifecycle.placement_withdrawn(CID, desk.now))
-    desk.event(report("Placed"))
-    assert Level.ERROR in desk.notices
-    assert cancels(desk.after(0.0))
-
-
-def test_an_order_that_has_ended_cannot_be_withdrawn() -> None:
-    desk = Desk()
-    desk.event(report("Cancelled", order_id=OID))
-    ends = list(desk.ends)
-    assert desk.take(desk.lifecycle.placement_withdrawn(CID, desk.now)) == []
-    assert desk.ends == ends
 
 
 @rule("a placement in doubt is looked up, never resent")
