@@ -117,7 +117,7 @@ class StockExchange(ValrExchange):
         await self._web_assistants_factory.close()
 
     async def _signed_request(
-        self, method: RESTMethod, path: str, *, body: Any = None, limit_id: str | None = None, deadline: float = 0
+        self, method: RESTMethod, path: str, *, body: Any = None, limit_id: str | None = None, **ours: Any
     ) -> Any:
         return await ExchangePyBase._api_request(
             self,

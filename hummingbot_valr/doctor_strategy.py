@@ -27,9 +27,9 @@ Balances = Mapping[str, Balance] | None
 FOLDERS = ("conf/strategies", "conf/scripts", "conf/controllers")
 # Which field of a configuration names the pair that is traded on the exchange another field names.
 _PAIR_FIELDS = {
-    "exchange": ("market", "trading_pair"),
-    "connector": ("trading_pair", "market"),
-    "connector_name": ("trading_pair",),
+    "exchange": ("market", "trading_pair", "markets", "trading_pairs", "pairs"),
+    "connector": ("trading_pair", "market", "trading_pairs", "pairs"),
+    "connector_name": ("trading_pair", "trading_pairs", "pairs"),
     "maker_market": ("maker_market_trading_pair",),
     "taker_market": ("taker_market_trading_pair",),
     "maker_connector": ("maker_trading_pair",),
@@ -195,12 +195,16 @@ def _mappings(content: Any) -> Iterator[Mapping[str, Any]]:
 def _pairs_in(mapping: Mapping[str, Any], domain: str) -> Iterator[str]:
     for exchange_field, pair_fields in _PAIR_FIELDS.items():
         if mapping.get(exchange_field) == domain:
-            named = (mapping.get(field) for field in pair_fields)
-            yield from (pair for pair in named if isinstance(pair, str) and "-" in pair)
+            for field in pair_fields:
+                yield from _pairs_named(mapping.get(field))
     # A script's `markets`: the pairs of each exchange.
-    pairs = mapping.get(domain)
-    if isinstance(pairs, list):
-        yield from (pair for pair in pairs if isinstance(pair, str) and "-" in pair)
+    yield from _pairs_named(mapping.get(domain))
+
+
+def _pairs_named(named: Any) -> Iterator[str]:
+    """Read one pair, several with commas between them, or a list."""
+    each = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else ()
+    yield from (pair.strip() for pair in each if isinstance(pair, str) and "-" in pair)
 
 
 def _amount(mapping: Mapping[str, Any], field: str) -> Decimal | None:

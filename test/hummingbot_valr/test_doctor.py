@@ -389,6 +389,8 @@ class TestStrategyFiles:
                 "candles_config: []\nlegs:\n" + "- connector: valr\n  trading_pair: A-B\n" * 2,
                 ["A-B"],
             ),
+            ("exchange: valr\npairs: [A-B, C-D]\n", ["A-B", "C-D"]),
+            ("connector_name: valr\ntrading_pairs: A-B, C-D\n", ["A-B", "C-D"]),
             ("exchange: binance\nmarket: BTC-ZAR\n", []),
             ("exchange: valr\nmarket:\n", []),
         ],

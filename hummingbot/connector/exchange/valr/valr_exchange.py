@@ -109,6 +109,7 @@ WORD_STATES = {
 
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
+NETWORK_CHECK_RETRY = 0.5
 REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
 RULES_DOUBT_INTERVAL = 60.0
@@ -440,6 +441,7 @@ class ValrExchange(ExchangePyBase):
         limit_id: str | None = None,
         headers: dict[str, Any] | None = None,
         deadline: float = REQUEST_DEADLINE,
+        before_sending: Callable[[], None] | None = None,
         **kwargs: Any,
     ) -> Any:
         """Perform a call with a deadline and typed errors; the base class has neither."""
@@ -457,6 +459,7 @@ class ValrExchange(ExchangePyBase):
                     headers=headers,
                     url=overwrite_url,
                     deadline=deadline,
+                    before_sending=before_sending,
                 ),
                 is_auth_required,
             )
@@ -499,9 +502,16 @@ class ValrExchange(ExchangePyBase):
         body: dict[str, Any] | None = None,
         limit_id: str | None = None,
         deadline: float = REQUEST_DEADLINE,
+        before_sending: Callable[[], None] | None = None,
     ) -> Any:
         return await self._api_request(
-            path, method=method, data=body, is_auth_required=True, limit_id=limit_id, deadline=deadline
+            path,
+            method=method,
+            data=body,
+            is_auth_required=True,
+            limit_id=limit_id,
+            deadline=deadline,
+            before_sending=before_sending,
         )
 
     def _suspect_read_only_mode(self, detail: str) -> None:
@@ -528,8 +538,16 @@ class ValrExchange(ExchangePyBase):
         if self._troubles.pause(CONSTANTS.TIME_LIMIT_ID):
             # It has refused for the rate a moment ago: it is there, and its sockets may be open to us.
             return
+        ask = functools.partial(self._api_get, path_url=self.check_network_request_path)
         with contextlib.suppress(ValrRefusedError, ValrRateLimitedError):
-            await self._api_get(path_url=self.check_network_request_path)
+            try:
+                await ask()
+            except ValrRequestError as error:
+                if isinstance(error, ValrRefusedError | ValrRateLimitedError):
+                    raise
+                # Hummingbot would begin, or begin again, ten seconds later for one answer that failed.
+                await self._sleep(NETWORK_CHECK_RETRY)
+                await ask()
 
     @property
     def _user_stream_source(self) -> ValrAPIUserStreamDataSource:

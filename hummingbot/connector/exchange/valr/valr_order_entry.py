@@ -6,6 +6,7 @@ mean *not executed*, not sent means *never left*, unknown outcome means exactly 
 """
 
 import asyncio
+import functools
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -59,6 +60,7 @@ class SignedRequest(Protocol):
         body: dict[str, Any] | None = None,
         limit_id: str | None = None,
         deadline: float = REQUEST_DEADLINE,
+        before_sending: Callable[[], None] | None = None,
     ) -> Awaitable[Any]: ...
 
 
@@ -333,11 +335,7 @@ class OrderEntry:
             return await self._placed(sent)
         send = await self._socket_within(CONSTANTS.SOCKET_PLACE_LIMIT_ID)
         if send is None:
-            # Here, not in the call: whoever waits can still be cancelled.
-            if pause := self._troubles.pause(CONSTANTS.PLACE_LIMIT_ID):
-                await asyncio.sleep(pause)
-            _require_wanted(placement, is_wanted)
-            return await self._place_over_rest(placement)
+            return await self._place_over_rest(placement, is_wanted)
         async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
             _require_wanted(placement, is_wanted)
             return await self._placed(self._write_placement(placement, send))
@@ -351,7 +349,7 @@ class OrderEntry:
         reply = await self._limited_reply(CONSTANTS.SOCKET_PLACE_LIMIT_ID, sent)
         return Accepted(reply.order_id, proof=False)
 
-    async def _place_over_rest(self, placement: Placement) -> Accepted:
+    async def _place_over_rest(self, placement: Placement, is_wanted: Callable[[], bool]) -> Accepted:
         path = CONSTANTS.PLACE_MARKET_PATH if placement.is_market else CONSTANTS.PLACE_LIMIT_PATH
         try:
             content = await self._request(
@@ -360,6 +358,7 @@ class OrderEntry:
                 body=placement.payload(),
                 limit_id=CONSTANTS.PLACE_LIMIT_ID,
                 deadline=ORDER_DEADLINE,
+                before_sending=functools.partial(_require_wanted, placement, is_wanted),
             )
         except ValrRefusedError as error:
             if _is_duplicate(error.error):

@@ -21,12 +21,14 @@ from hummingbot.core.api_throttler.data_types import RateLimit
 SAFETY_MARGIN = 0.05
 NOTICE_INTERVAL = 30.0
 
-# Smaller is sooner. What a live order is waiting for goes before what is merely worth knowing.
+# Smaller is sooner. What a live order is waiting for goes before what is merely worth knowing, and a socket tells of
+# orders and books what many a poll could not.
 _URGENCY = {
     CONSTANTS.SOCKET_CANCEL_LIMIT_ID: 0,
     CONSTANTS.CANCEL_LIMIT_ID: 0,
     CONSTANTS.SOCKET_PLACE_LIMIT_ID: 1,
     CONSTANTS.PLACE_LIMIT_ID: 1,
+    CONSTANTS.SOCKET_CONNECT_LIMIT_ID: 1,
 }
 _USUAL_URGENCY = 2
 # What a call counts towards as well, as long as there is room, without waiting for it.

@@ -21,7 +21,7 @@ from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.core.api_throttler.async_throttler_base import AsyncThrottlerBase
 from hummingbot.core.web_assistant.auth import AuthBase
 from hummingbot.core.web_assistant.connections.connections_factory import ConnectionsFactory
-from hummingbot.core.web_assistant.connections.data_types import RESTMethod, WSResponse
+from hummingbot.core.web_assistant.connections.data_types import RESTMethod, RESTRequest, WSResponse
 from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
@@ -352,9 +352,13 @@ class ValrRestClient:
         headers: dict[str, str] | None = None,
         url: str | None = None,
         deadline: float = REQUEST_DEADLINE,
+        before_sending: Callable[[], None] | None = None,
     ) -> Any:
         """Return the decoded JSON body, or None when a success carries none (VALR's v1 cancel).
 
+        :param deadline: seconds for VALR's answer; how long the call waits for the rate limit before it is sent is not
+            VALR's doing, and not counted
+        :param before_sending: is called after every wait; what it raises is raised, and nothing is sent
         :raises ValrRefusedError: VALR said no, with a code and a text; not executed
         :raises ValrRateLimitedError: HTTP 429; not executed
         :raises ValrNotSentError: no connection; not executed
@@ -364,16 +368,20 @@ class ValrRestClient:
         if pause := self._troubles.pause(limit_id):
             await asyncio.sleep(pause)
         try:
-            content = await self._send(
-                f"{method.value} {path}",
-                deadline,
-                url=str(URL(url or self._rest_url + path).update_query(params or {})),
-                throttler_limit_id=limit_id,
-                data=body,
+            request = RESTRequest(
                 method=method,
-                is_auth_required=signed,
+                url=str(URL(url or self._rest_url + path).update_query(params or {})),
+                data=None if body is None else json.dumps(body),
                 headers={**REQUEST_HEADERS, **(headers or {})},
+                is_auth_required=signed,
+                throttler_limit_id=limit_id,
             )
+            async with self._factory.throttler.execute_task(limit_id):
+                if before_sending is not None:
+                    before_sending()
+                content = await self._send(f"{method.value} {path}", deadline, request)
+        except ValrWithdrawnError:
+            raise
         except ValrRateLimitedError as error:
             self._troubles.rate_limited(limit_id, error.retry_after)
             raise
@@ -395,11 +403,11 @@ class ValrRestClient:
         self._troubles.answered()
         self._troubles.admitted(limit_id)
 
-    async def _send(self, what: str, deadline: float, **request: Any) -> Any:
+    async def _send(self, what: str, deadline: float, request: RESTRequest) -> Any:
         assistant = await self._factory.get_rest_assistant()
         try:
             async with asyncio.timeout(deadline):
-                response = await assistant.execute_request_and_get_response(return_err=True, **request)
+                response = await assistant.call(request)
                 text = await response.text()
         except aiohttp.ClientConnectorError as error:
             raise ValrNotSentError(f"cannot connect for {what}: {error}") from error
@@ -407,7 +415,7 @@ class ValrRestClient:
             raise ValrUnknownOutcomeError(f"no answer to {what} within {deadline:g} s") from error
         except (aiohttp.ClientError, ConnectionError, UnicodeDecodeError) as error:
             raise ValrUnknownOutcomeError(f"no usable answer to {what}: {type(error).__name__} {error}") from error
-        is_question = request["method"] is RESTMethod.GET
+        is_question = request.method is RESTMethod.GET
         return _decode(what, response.status, response.headers or {}, text, is_question=is_question)
 
 

@@ -762,6 +762,15 @@ async def test_silent_sockets_leave_the_network_to_a_request() -> None:
         assert await place.exchange.check_network() is NetworkStatus.NOT_CONNECTED
 
 
+async def test_one_answer_that_fails_does_not_end_everything() -> None:
+    async with world() as place:
+        place.valr.requests.clear()
+        answers: list[Any] = [(503, ""), {"epochTime": int(time.time())}]
+        place.valr.answers[TIME] = lambda _: answers.pop(0)
+        assert await place.exchange.check_network() is NetworkStatus.CONNECTED
+        assert len(place.valr.sent(TIME)) == 2
+
+
 async def test_an_exchange_that_refuses_for_the_rate_is_there() -> None:
     async with world() as place:
         place.valr.answers[TIME] = (429, "")

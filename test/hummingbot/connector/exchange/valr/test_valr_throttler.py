@@ -14,6 +14,7 @@ from hummingbot.core.api_throttler.data_types import LinkedLimitWeightPair, Rate
 from test.simulation.virtual_time import VirtualLoop, virtual_time
 
 POLL, CANCEL, PLACE = CONSTANTS.PRIVATE_LIMIT_ID, CONSTANTS.CANCEL_LIMIT_ID, CONSTANTS.PLACE_LIMIT_ID
+CONNECT = CONSTANTS.SOCKET_CONNECT_LIMIT_ID
 SPAN = 1.0 + SAFETY_MARGIN
 
 
@@ -71,6 +72,12 @@ def test_a_cancel_goes_before_placements_and_polls_that_wait_already(loop: Virtu
     place = Place(loop, *pooled(POLL, PLACE, CANCEL, pool=1))
     place.run(*(place.call(each) for each in (POLL, POLL, PLACE, CANCEL)))
     assert [name for name, _ in place.went] == [POLL, CANCEL, PLACE, POLL]
+
+
+def test_a_handshake_goes_before_polls_that_wait_already(loop: VirtualLoop) -> None:
+    place = Place(loop, *pooled(POLL, CONNECT, CANCEL, pool=1))
+    place.run(*(place.call(each) for each in (POLL, POLL, CONNECT, CANCEL)))
+    assert [name for name, _ in place.went] == [POLL, CANCEL, CONNECT, POLL]
 
 
 def test_who_waits_for_one_limit_does_not_hold_up_another(loop: VirtualLoop) -> None:

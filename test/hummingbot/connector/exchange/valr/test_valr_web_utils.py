@@ -1,6 +1,7 @@
 """The REST helper against a server on this machine that answers in every way VALR does."""
 
 import asyncio
+import functools
 import json
 import logging
 import socket
@@ -16,6 +17,8 @@ from aioresponses import aioresponses
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
 from hummingbot.connector.exchange.valr.valr_auth import ValrAuth, sign
+from hummingbot.connector.exchange.valr.valr_metrics import Metrics
+from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Endpoints,
@@ -26,11 +29,13 @@ from hummingbot.connector.exchange.valr.valr_web_utils import (
     ValrRequestError,
     ValrRestClient,
     ValrUnknownOutcomeError,
+    ValrWithdrawnError,
     build_api_factory,
     get_current_server_time,
     private_rest_url,
     public_rest_url,
 )
+from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
@@ -200,6 +205,42 @@ async def test_no_answer_in_time_leaves_the_outcome_open(server: Server, client:
     server.handler = handler
     with pytest.raises(ValrUnknownOutcomeError, match=r"within 0\.05 s"):
         await client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH, deadline=0.05)
+
+
+async def test_the_wait_for_the_rate_limit_is_no_wait_for_an_answer(server: Server) -> None:
+    limits = [RateLimit(CONSTANTS.PUBLIC_LIMIT_ID, 1, 0.8)]
+    async with build_api_factory(ValrThrottler(limits)) as api:
+        client = ValrRestClient(api, server.url, troubles())
+        server.answers(200, "[]")
+        ask = functools.partial(client.request, RESTMethod.GET, CONSTANTS.PAIRS_PATH, deadline=0.6)
+        assert await asyncio.gather(ask(), ask()) == [[], []]
+
+
+@pytest.mark.parametrize("reason", ["our share is used up", "VALR has refused one"])
+async def test_what_is_not_wanted_any_more_after_the_wait_is_not_sent(server: Server, reason: str) -> None:
+    limit_id, metrics, reasons = CONSTANTS.PLACE_LIMIT_ID, Metrics(), ["a strategy wants it"]
+
+    def require_reasons() -> None:
+        if not reasons:
+            raise ValrWithdrawnError("not wanted any more")
+
+    async with build_api_factory(ValrThrottler([RateLimit(limit_id, 1, 0.1)])) as api:
+        troubles = ConnectionTroubles(lambda: logging.getLogger("test"), metrics=metrics)
+        client = ValrRestClient(api, server.url, troubles)
+        if reason == "VALR has refused one":
+            troubles.rate_limited(limit_id, 0.05)
+        else:
+            api.throttler.count(limit_id)
+        path = CONSTANTS.PLACE_LIMIT_PATH
+        placing = asyncio.create_task(
+            client.request(RESTMethod.POST, path, body={}, limit_id=limit_id, before_sending=require_reasons)
+        )
+        await asyncio.sleep(0)
+        reasons.clear()
+        with pytest.raises(ValrWithdrawnError):
+            await placing
+    assert server.requests == []
+    assert metrics.counters.rest_errors == 0
 
 
 async def test_connection_that_drops_leaves_the_outcome_open(server: Server, client: ValrRestClient) -> None:
