@@ -62,6 +62,21 @@ def environment(offline_environment: Environment) -> Environment:
     return offline_environment | {"HBOT_PASSWORD": "password of the test"}
 
 
+def run_python(
+    *arguments: str, environment: Environment, folder: Path, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=folder,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 class Workspace:
     """A directory in which `hbot` is run."""
 
@@ -74,17 +89,8 @@ class Workspace:
         return self.run(*arguments, stdin=stdin, code=code).stdout
 
     def run(self, *arguments: str, stdin: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "hummingbot_valr.hbot", *arguments]
-        finished = subprocess.run(
-            command,
-            env=self.environment,
-            cwd=self.path,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command = ("-m", "hummingbot_valr.hbot", *arguments)
+        finished = run_python(*command, environment=self.environment, folder=self.path, stdin=stdin)
         assert finished.returncode == code, f"hbot {arguments}: {finished.stdout}{finished.stderr}"
         return finished
 
@@ -96,6 +102,12 @@ class Workspace:
     def start_idle_bot(self, note: str) -> None:
         self.create_idle_bot(note)
         assert "running" in self.hbot("start")
+
+
+def run_engine(module: str, environment: Environment, workspace: Path) -> "subprocess.CompletedProcess[str]":
+    """Run what takes the place of Hummingbot's engine: a module in the workspace."""
+    arguments = ("-m", "hummingbot_valr.engine", str(workspace), module)
+    return run_python(*arguments, environment=environment, folder=workspace)
 
 
 def tree(root: Path) -> dict[str, tuple[int, str]]:
@@ -276,11 +288,8 @@ def test_what_a_crashed_engine_said_last_starts_no_bot(tmp_path: Path, environme
 
 def test_the_engine_runs_nothing_where_another_runs(tmp_path: Path, environment: Environment) -> None:
     (tmp_path / "trades.py").write_text("open('traded', 'w')")
-    command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "trades"]
     with TakenBySomebodyElse(tmp_path) as other:
-        refused = subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-        )
+        refused = run_engine("trades", environment, tmp_path)
     assert refused.returncode == 1
     assert f"(pid {other.pid})" in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -481,14 +490,7 @@ def test_an_engine_that_leaves_orders_says_so_and_fails(tmp_path: Path, environm
     (tmp_path / "ends.py").write_text(
         f"from hummingbot_valr.shutdown import OrderlyStop\nOrderlyStop.left = {LEFT!r}\nraise SystemExit(0)"
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "ends"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = run_engine("ends", environment, tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Nothing proves yet that these orders are cancelled: one two at valr. Look at your")
     assert read_report(tmp_path) == LEFT
@@ -500,8 +502,7 @@ def test_the_engine_reports_only_a_stop_that_came_to_its_end(
 ) -> None:
     (tmp_path / "ends.py").write_text(f"raise SystemExit({code})")
     write_report(tmp_path, LEFT)
-    command = [sys.executable, "-m", "hummingbot_valr.engine", str(tmp_path), "ends"]
-    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == code
+    assert run_engine("ends", environment, tmp_path).returncode == code
     assert read_report(tmp_path) == report
 
 
@@ -537,16 +538,7 @@ def test_a_mistake_in_the_options_starts_nothing(module: str, tmp_path: Path, en
     file = create_folders(tmp_path) / "conf" / "connectors" / "valr_loopback.yml"
     file.write_text(GOOD_LINES + "order_entry: fax\n")
     (tmp_path / "conf" / "scripts" / "bot.yml").write_text("script_file_name: idle.py\n")
-    failed = subprocess.run(
-        [sys.executable, "-m", *f"hummingbot_valr.{module}".split()],
-        env=environment,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    failed = run_python("-m", *f"hummingbot_valr.{module}".split(), environment=environment, folder=tmp_path)
     assert failed.returncode == 1
     assert f"{file} has lines that the connector cannot use:\n  order_entry: Input" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -585,15 +577,7 @@ else:
 
 @pytest.mark.parametrize("command", ["hbot", "hummingbot-valr"])
 def test_an_error_shows_no_secret(command: str, tmp_path: Path, environment: Environment) -> None:
-    failed = subprocess.run(
-        [sys.executable, "-c", AN_ERROR_WITH_A_SECRET, command],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    failed = run_python("-c", AN_ERROR_WITH_A_SECRET, command, environment=environment, folder=tmp_path)
     assert failed.returncode == 1
     assert "ArithmeticError: 16" in failed.stderr
     assert "hunter2 in clear" not in failed.stderr.replace('password = "hunter2 in clear"', "")
@@ -618,8 +602,8 @@ def test_the_engine_without_hummingbot_says_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_command_prepares_a_workspace(tmp_path: Path, environment: Environment) -> None:
-    command = [sys.executable, "-m", "hummingbot_valr.command", "workspace", str(tmp_path / "new"), "--quiet-offline"]
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    command = ("-m", "hummingbot_valr.command", "workspace", str(tmp_path / "new"), "--quiet-offline")
+    finished = run_python(*command, environment=environment, folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "Prepared" in finished.stdout
     assert (tmp_path / "new" / "conf" / "conf_client.yml").exists()

@@ -538,16 +538,16 @@ class ValrExchange(ExchangePyBase):
         if self._troubles.pause(CONSTANTS.TIME_LIMIT_ID):
             # It has refused for the rate a moment ago: it is there, and its sockets may be open to us.
             return
-        ask = functools.partial(self._api_get, path_url=self.check_network_request_path)
+        try:
+            await self._ask_whether_it_is_there()
+        except ValrRequestError:
+            # For one answer that failed Hummingbot would begin, or begin again, ten seconds later.
+            await self._sleep(NETWORK_CHECK_RETRY)
+            await self._ask_whether_it_is_there()
+
+    async def _ask_whether_it_is_there(self) -> None:
         with contextlib.suppress(ValrRefusedError, ValrRateLimitedError):
-            try:
-                await ask()
-            except ValrRequestError as error:
-                if isinstance(error, ValrRefusedError | ValrRateLimitedError):
-                    raise
-                # Hummingbot would begin, or begin again, ten seconds later for one answer that failed.
-                await self._sleep(NETWORK_CHECK_RETRY)
-                await ask()
+            await self._api_get(path_url=self.check_network_request_path)
 
     @property
     def _user_stream_source(self) -> ValrAPIUserStreamDataSource:
