@@ -310,7 +310,7 @@ class OrderEntry:
         :param sent: it was written already
         :param is_wanted: says after each wait whether it is still to be sent
         :raises ValrRefusedError: VALR said no
-        :raises ValrWithdrawnError: it was not wanted any more before it left
+        :raises ValrWithdrawnError: it was not wanted any more before it left, or before it was sent again
         :raises ValrNotSentError: it never left
         :raises ValrRateLimitedError: VALR's rate limit never let it through
         :raises ValrUnknownOutcomeError: it may be live
@@ -492,7 +492,9 @@ class OrderEntry:
 
 def _require_wanted(placement: Placement, is_wanted: Callable[[], bool]) -> None:
     if not is_wanted():
-        raise ValrWithdrawnError(f"order {placement.client_order_id} was cancelled before it was sent")
+        raise ValrWithdrawnError(
+            f"order {placement.client_order_id} is not to be sent any more: it was cancelled, or VALR has shown it"
+        )
 
 
 def _cancel_payload(symbol: str, client_order_id: str, order_id: str) -> dict[str, Any]:

@@ -384,9 +384,7 @@ class OrderKeeper:
         self._metrics.order_sent(identifier, trading_pair, side, placement.price, placement.quantity)
         self._latency.placing(identifier, time.monotonic())
         try:
-            accepted = await self._order_entry.place(
-                placement, sent, lambda: not self._lifecycle.is_cancel_wanted(identifier)
-            )
+            accepted = await self._order_entry.place(placement, sent, lambda: self._lifecycle.is_to_be_sent(identifier))
         except ValrRefusedError:
             self._latency.place_replied(identifier, time.monotonic())
             self._metrics.counters.orders_refused += 1

@@ -13,7 +13,7 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 * an event before the reply that names its order . ``_claim``, ``_link``
 * a cancel is seen to until the order has ended .. ``_settle_cancel``, ``_cancel_again``, ``_cancel_overdue``
 * a placement in doubt is looked up, never resent  ``placement_doubtful``, ``not_found``
-* an order cancelled before it left is never sent  ``is_cancel_wanted``, ``placement_refused``
+* an order cancelled before it left is never sent  ``is_to_be_sent``, ``placement_refused``
 * strays are cancelled ........................... ``suspect``, ``_resurrect``, ``_cancel_stray``
 * foreign orders are untouched ................... ``_find``, ``_claim``
 * after a reconnect or restart everything is asked ``reconcile``, ``track``
@@ -157,10 +157,13 @@ class OrderLifecycle:
         record = self._records.get(client_order_id)
         return record is not None and not record.proven_open and record.ending is None
 
-    def is_cancel_wanted(self, client_order_id: str) -> bool:
-        """Whether a live order is no longer wanted."""
+    def is_to_be_sent(self, client_order_id: str) -> bool:
+        """Whether an order that waited to be sent, or to be sent again, still has to be.
+
+        Not if it was cancelled, nor if VALR has shown it or its end meanwhile: then an attempt arrived after all.
+        """
         record = self._records.get(client_order_id)
-        return record is not None and record.cancel is not None
+        return record is not None and not record.proven_open and record.ending is None and record.cancel is None
 
     def next_due(self) -> float | None:
         """When :meth:`due` will next have something to wish for, None if nothing is pending."""

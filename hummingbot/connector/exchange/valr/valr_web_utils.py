@@ -66,7 +66,7 @@ class ValrNotSentError(ValrRequestError):
 
 
 class ValrWithdrawnError(ValrNotSentError):
-    """The order was cancelled while it waited to be sent, and never left."""
+    """An order was not to be sent any more when its turn came, mostly as it was cancelled: this attempt never left."""
 
 
 class ValrReadOnlyError(ValrNotSentError):

@@ -147,6 +147,22 @@ async def test_an_order_cancelled_while_it_waits_to_be_sent_again_is_never_sent(
         assert order_id not in place.exchange._keeper._journal.entries
 
 
+@pytest.mark.parametrize(("word", "told"), [("Placed", "created"), ("Failed", "failed")])
+async def test_an_order_that_valr_shows_while_it_waits_to_be_sent_again_is_not_sent_again(word: str, told: str) -> None:
+    async with world() as place:
+        socket = await open_socket(place)
+        order_id = buy(place)
+        socket.answer({"type": CONSTANTS.RATE_LIMIT_EXCEEDED, "data": {"requestType": CONSTANTS.PLACE_LIMIT_ORDER}})
+        await asyncio.sleep(0)
+        shown = {"orderId": ORDER_ID, "customerOrderId": order_id, "orderStatusType": word, "currencyPair": SYMBOL}
+        await place.hears({"type": "ORDER_STATUS_UPDATE", "data": shown | {"totalExecutedQuantity": "0"}})
+        assert [event.order_id for event in place.told(told)] == [order_id]
+        await until(lambda: not place.exchange._started)
+        kinds = [frame["type"] for frame in socket.frames]
+        assert kinds.count(CONSTANTS.PLACE_LIMIT_ORDER) == 1
+        assert [event.order_id for each in ("created", "failed") for event in place.told(each)] == [order_id]
+
+
 @pytest.mark.parametrize("qualifier", [{"time_in_force": "IOC"}, {"time_in_force": "GTC"}])
 async def test_what_qualifies_an_order_is_sent(qualifier: dict[str, str]) -> None:
     async with world() as place:

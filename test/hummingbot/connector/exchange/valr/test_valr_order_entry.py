@@ -576,7 +576,7 @@ async def test_what_is_cancelled_while_the_rate_limit_is_waited_out_is_not_sent_
     else:
         entry, socket = over_socket(reply("RATE_LIMIT_EXCEEDED", data={"requestType": "PLACE_LIMIT_ORDER"}))
         sent = socket.sent
-    with pytest.raises(ValrWithdrawnError, match="order HBOTB1 was cancelled before it was sent"):
+    with pytest.raises(ValrWithdrawnError, match="order HBOTB1 is not to be sent any more"):
         await entry.place(LIMIT, None, lambda: next(wanted))
     assert len(sent) == 1
 

@@ -231,15 +231,26 @@ def test_a_refusal_of_an_order_shown_open_is_not_believed() -> None:
 @rule("an order cancelled before it left is never sent")
 def test_an_order_cancelled_before_it_was_sent_has_failed_and_is_not_cancelled_any_more() -> None:
     desk = Desk()
-    assert not desk.lifecycle.is_cancel_wanted(CID)
+    assert desk.lifecycle.is_to_be_sent(CID)
     desk.cancel()
-    assert desk.lifecycle.is_cancel_wanted(CID)
+    assert not desk.lifecycle.is_to_be_sent(CID)
     reason = "cancelled before it was sent"
     outcomes = desk.take(desk.lifecycle.placement_refused(CID, reason, desk.now, "Withdrawn"))
     assert outcomes == [Ended(CID, "", PAIR, End.FAILED, reason, "Withdrawn")]
     assert desk.lifecycle.is_proven_gone(CID)
     assert desk.lifecycle.next_due() is None
-    assert not desk.lifecycle.is_cancel_wanted(CID)
+
+
+@rule("an order cancelled before it left is never sent")
+@pytest.mark.parametrize("word", ["Placed", "Failed"])
+def test_an_order_that_valr_has_shown_meanwhile_is_not_sent_again(word: str) -> None:
+    """As when it is refused for the rate, and was taken all the same."""
+    desk = Desk()
+    desk.event(report(word))
+    assert not desk.lifecycle.is_to_be_sent(CID)
+    desk.take(desk.lifecycle.placement_refused(CID, "not to be sent any more", desk.now))
+    assert desk.lifecycle.is_live(CID) == (word == "Placed")
+    assert not desk.lifecycle.is_to_be_sent("x")
 
 
 @rule("a placement in doubt is looked up, never resent")
