@@ -17,6 +17,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import Placement
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import SendCancel
 from hummingbot.connector.exchange.valr.valr_web_utils import Begun, frame_encoder
+from hummingbot.core.api_throttler.data_types import RateLimit
 from hummingbot.core.clock import Clock, ClockMode
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.strategy.market_trading_pair_tuple import MarketTradingPairTuple
@@ -56,6 +57,9 @@ class Socket:
     def answer(self, content: dict[str, Any]) -> None:
         reply = {"clientMsgId": self.frames[-1]["clientMsgId"], **content}
         assert self._place.exchange._order_entry.take_reply(reply) is None
+
+
+OTHER_LIMITS = [each for each in CONSTANTS.RATE_LIMITS if each.limit_id != CONSTANTS.PLACE_LIMIT_ID]
 
 
 async def open_socket(place: World) -> Socket:
@@ -145,6 +149,17 @@ async def test_an_order_cancelled_while_it_waits_to_be_sent_again_is_never_sent(
         kinds = [frame["type"] for frame in socket.frames]
         assert kinds.count(CONSTANTS.PLACE_LIMIT_ORDER) == 1
         assert order_id not in place.exchange._keeper._journal.entries
+
+
+async def test_over_rest_an_order_cancelled_while_it_waits_for_its_turn_is_never_sent() -> None:
+    async with world(valr_order_entry="rest") as place:
+        place.exchange._throttler.set_rate_limits([RateLimit(CONSTANTS.PLACE_LIMIT_ID, 1, 0.2), *OTHER_LIMITS])
+        place.exchange._throttler.count(CONSTANTS.PLACE_LIMIT_ID)
+        order_id = buy(place)
+        place.exchange.cancel(PAIR, order_id)
+        await until(lambda: place.told("failed"))
+        assert [event.order_id for event in place.told("failed")] == [order_id]
+        assert place.valr.sent(LIMIT) == []
 
 
 @pytest.mark.parametrize(("word", "told"), [("Placed", "created"), ("Failed", "failed")])
