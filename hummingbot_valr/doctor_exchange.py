@@ -191,7 +191,7 @@ async def check_account_socket(ask: Questions) -> Check:
 
 
 async def check_trade_socket(ask: Questions) -> Check:
-    """Whether the socket over which books come can be used, and how fast it is."""
+    """Whether the socket over which books come can be used, and how fast it is; it is signed where that is needed."""
     return await _check_socket("Market data socket", ask, CONSTANTS.TRADE_SOCKET_PATH, signed=False)
 
 
@@ -200,13 +200,15 @@ async def _check_socket(name: str, ask: Questions, path: str, *, signed: bool) -
     started = time.monotonic()
     try:
         async with asyncio.timeout(ask.deadline), ask.socket(path, signed=signed) as socket:
-            if signed:
+            if path == CONSTANTS.ACCOUNT_SOCKET_PATH:
                 await _await_frame(socket, CONSTANTS.AUTHENTICATED)
             opened = time.monotonic()
             await socket.send_json({"type": CONSTANTS.PING})
             await _await_frame(socket, CONSTANTS.PONG)
             took = time.monotonic() - opened
     except aiohttp.WSServerHandshakeError as problem:
+        if ask.account is not None and not signed and problem.status in (400, 401, 403):
+            return await _check_socket(name, ask, path, signed=True)
         return error(name, f"{address} is refused: HTTP {problem.status}", _why_refused(problem.status))
     except TimeoutError:
         return error(name, f"{address} did not answer within {ask.deadline:g} s", _what_to_ask_oneself(ask))
@@ -221,12 +223,21 @@ async def _await_frame(socket: aiohttp.ClientWebSocketResponse, wanted: str) -> 
     :raises aiohttp.ClientError: the socket closes, or says that it will not go on
     """
     async for message in socket:
-        kind = message.json().get("type") if message.type is aiohttp.WSMsgType.TEXT else None
+        kind = _kind(message)
         if kind == wanted:
             return
         if kind in (CONSTANTS.UNAUTHORIZED, CONSTANTS.ERROR):
             raise aiohttp.ClientError(f"it says {kind}")
     raise aiohttp.ClientError(f"it closed (code {socket.close_code})")
+
+
+def _kind(message: aiohttp.WSMessage) -> str | None:
+    """Return the type of a frame; None of whatever has none, which the connector passes over as well."""
+    try:
+        content = message.json() if message.type is aiohttp.WSMsgType.TEXT else None
+    except ValueError:
+        return None
+    return content.get("type") if isinstance(content, dict) else None
 
 
 def _what_to_ask_oneself(ask: Questions) -> str:

@@ -37,6 +37,7 @@ OVERRIDDEN: dict[str, tuple[str, ...]] = {
         "_is_order_not_found_during_cancelation_error",
         "_is_order_not_found_during_status_update_error",
         "_is_request_exception_related_to_time_synchronizer",
+        "_is_user_stream_initialized",
         "_make_network_check_request",
         "_make_trading_pairs_request",
         "_make_trading_rules_request",

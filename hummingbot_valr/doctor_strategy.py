@@ -106,6 +106,8 @@ async def check_strategy(ask: Questions, configuration: Path, wanted: list[Wante
         ]
     try:
         rows = await ask.get(CONSTANTS.PAIRS_PATH)
+        if not isinstance(rows, list):
+            raise ValueError("the pairs are not a list")
         with_book = parse_symbols_with_book(await ask.get(CONSTANTS.ORDER_TYPES_PATH))
         summaries = {
             summary.symbol: summary for summary in parse_market_summaries(await ask.get(CONSTANTS.MARKET_SUMMARY_PATH))
@@ -115,7 +117,7 @@ async def check_strategy(ask: Questions, configuration: Path, wanted: list[Wante
     spot = {
         f"{row.get('baseCurrency')}-{row.get('quoteCurrency')}": row
         for row in rows
-        if isinstance(row, dict) and row.get("currencyPairType") == CONSTANTS.SPOT
+        if isinstance(row, dict) and row.get("currencyPairType") == CONSTANTS.SPOT and row.get("symbol")
     }
     return [_check_pair(each, spot.get(each.trading_pair), with_book, summaries, balances) for each in wanted]
 

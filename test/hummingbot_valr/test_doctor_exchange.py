@@ -85,6 +85,29 @@ async def test_the_sub_account_that_is_set_is_the_one_looked_at(server: Loopback
     assert checks["Sub-account"].found.startswith(f"sub-account {server.sub_account_id}; it holds")
 
 
+async def socket_that_wants_keys_and_says_odd_things(request: web.Request) -> web.StreamResponse:
+    if "X-VALR-API-KEY" not in request.headers:
+        return web.Response(status=401)
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    for text in ("not JSON", "[]", '"PONG"'):
+        await socket.send_str(text)
+    async for _ in socket:
+        await socket.send_json({"type": "PONG"})
+    return socket
+
+
+async def test_a_market_data_socket_that_wants_keys_is_opened_as_the_connector_opens_it() -> None:
+    app = web.Application()
+    app.router.add_get("/ws/trade", socket_that_wants_keys_and_says_odd_things)
+    async with TestServer(app) as exchange:
+        url = str(exchange.make_url("")).rstrip("/")
+        signed = await examine(url, Account("k" * 64, "s" * 64, ""))
+        assert signed["Market data socket"].status.value == "ok"
+        anonymous = await examine(url, None)
+        assert "is refused: HTTP 401" in anonymous["Market data socket"].found
+
+
 def with_key(*permissions: str) -> Alter:
     def alter(server: LoopbackServer) -> Account:
         key = server.add_key(server.account_id, permissions)

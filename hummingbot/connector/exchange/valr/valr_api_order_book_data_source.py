@@ -11,7 +11,7 @@ until there is proof again.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from math import inf
@@ -61,6 +61,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
     :param book_feed: ``l1``, ``full`` or ``aggregated``; a feed that proves wrong three times in a row, is refused or
         brings nothing is given up for the next simpler one, per pair, and tried again after a pause that grows
     :param metrics: counts what happens to the sockets and the books
+    :param doubt_clock: called once before signed handshakes are taken for refused: perhaps the clock is off
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         book_feed: str = "l1",
         timing: MarketTiming | None = None,
         metrics: Metrics | None = None,
+        doubt_clock: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(trading_pairs)
         self.order_book_create_function = SequencedOrderBook
@@ -81,7 +83,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._timing = timing or MarketTiming()
         self._metrics = metrics or Metrics()
         self._connections = MarketConnections(
-            self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger
+            self, api_factory, endpoints, auth, self._timing, self._metrics, self.logger, doubt_clock
         )
         self._books = MarketBooks(self, self._connections, self._feed, self._timing, self._metrics, self.logger)
         self._outbox = Outbox(self._hand_on)
@@ -92,6 +94,7 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         self._timestamp = 0.0
         self._resolve_at = -inf
         self._last_message_time = 0.0
+        self._adopting: asyncio.Task[None] | None = None
 
     # --- What the connector asks --------------------------------------------------------------------------------------
     @property
@@ -108,6 +111,11 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         """Tell whether the pair's book is proven by the socket right now."""
         pair = self._pairs.get(trading_pair)
         return pair is not None and pair.ready.is_set()
+
+    def shows_book(self, trading_pair: str) -> bool:
+        """Tell whether strategies see a book of the pair: a proven one, or one that was proven a moment ago."""
+        pair = self._pairs.get(trading_pair)
+        return pair is not None and pair.update_id > 0 and not pair.emptied
 
     def book_age(self, trading_pair: str) -> float | None:
         """Return the seconds since the last frame of a pair's book; None while the socket does not prove it."""
@@ -353,15 +361,19 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
         return asyncio.get_running_loop().time()
 
     async def _supervise(self) -> None:
-        while True:
-            await asyncio.sleep(self._timing.tick)
-            try:
-                self._books.supervise()
-                self._take_stale_books_out_of_use()
-                self._outbox.end_round()
-                await self._adopt_pairs()
-            except Exception:  # noqa: BLE001  the task's outermost loop
-                self.logger().exception("The supervision of market data met an unexpected error.")
+        try:
+            while True:
+                await asyncio.sleep(self._timing.tick)
+                try:
+                    self._books.supervise()
+                    self._take_stale_books_out_of_use()
+                    self._outbox.end_round()
+                    self._adopt_pairs()
+                except Exception:  # noqa: BLE001  the task's outermost loop
+                    self.logger().exception("The supervision of market data met an unexpected error.")
+        finally:
+            if self._adopting is not None:
+                self._adopting.cancel()
 
     def _take_stale_books_out_of_use(self) -> None:
         """Empty the books that have gone without proof for too long; bring back those that are proven again."""
@@ -380,12 +392,20 @@ class ValrAPIOrderBookDataSource(OrderBookTrackerDataSource):
             elif pair.emptied and line and proven and pair.expires_at > now:
                 self.publish(line, line.book.snapshot())
 
-    async def _adopt_pairs(self) -> None:
+    def _adopt_pairs(self) -> None:
         """Subscribe to pairs that joined Hummingbot's list by themselves, or whose symbol was not known before."""
         waiting = any(self._pair(trading_pair).symbol == "" for trading_pair in self._trading_pairs)
-        if waiting and self._active and self._now >= self._resolve_at:
+        is_under_way = self._adopting is not None and not self._adopting.done()
+        if waiting and self._active and self._now >= self._resolve_at and not is_under_way:
+            # Beside everything else: the answer may take long, and stale books are not to wait for it.
+            self._adopting = asyncio.create_task(self._adopt())
+
+    async def _adopt(self) -> None:
+        try:
             await self._resolve_symbols()
             self._books.subscribe_all()
+        except Exception:  # noqa: BLE001  the task's outermost step
+            self.logger().exception("The supervision of market data met an unexpected error.")
 
     # --- To the tracker -----------------------------------------------------------------------------------------------
     @property

@@ -57,19 +57,21 @@ def parse_bucket(row: Any) -> Bucket:
         raise ValueError(f"unreadable candle ({type(error).__name__}: {error})") from error
     if type(period) is not int or period <= 0 or start % period:
         raise ValueError(f"unreadable candle (it starts at {row['startTime']} and is {period!r} s long)")
-    candle = Candle(int(start), *prices, *volumes)
-    if not _is_consistent(candle):
+    opening, high, low, close = prices
+    if low > high:
+        raise ValueError(f"unreadable candle (its low {low} is above its high {high})")
+    # Whoever opens a candle at the price before it may leave that out of its high and low.
+    candle = Candle(int(start), opening, max(prices), min(prices), close, *volumes)
+    if not _is_possible(candle):
         raise ValueError(f"unreadable candle (prices {prices}, volumes {volumes})")
     return Bucket(symbol, period, candle)
 
 
-def _is_consistent(candle: Candle) -> bool:
+def _is_possible(candle: Candle) -> bool:
     # A pair that never traded has candles without volume, at price 0.
-    lowest = Decimal(0)
-    in_order = lowest <= candle.low <= min(candle.open, candle.close) <= max(candle.open, candle.close) <= candle.high
     if candle.volume == 0:
-        return in_order
-    return in_order and candle.low > 0 and candle.volume > 0 and candle.quote_volume >= 0
+        return candle.low >= 0
+    return candle.low > 0 and candle.volume > 0 and candle.quote_volume >= 0
 
 
 def combine(minutes: Iterable[Candle], start: int) -> Candle:

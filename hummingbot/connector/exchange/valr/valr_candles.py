@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 
 from hummingbot.connector.exchange.valr import valr_constants as CONSTANTS
+from hummingbot.connector.exchange.valr.valr_auth import ValrAuth
 from hummingbot.connector.exchange.valr.valr_back_off import back_off
 from hummingbot.connector.exchange.valr.valr_candle_series import MINUTE, Bucket, CandleSeries, parse_bucket
 from hummingbot.connector.exchange.valr.valr_market_messages import Channel, parse_channel, parse_refusal, parse_trade
@@ -99,6 +100,7 @@ class ValrSpotCandles(CandlesBase):
         self._filled = False
         self._lost_at: float | None = None
         self._subscribed = False
+        self._wants_signature = self._is_signed = False
         self._warned: set[str] = set()
 
     @classmethod
@@ -253,7 +255,17 @@ class ValrSpotCandles(CandlesBase):
         )
         if not isinstance(rows, list):
             raise ValueError("VALR's candles are not a list")
-        return [parse_bucket(row) for row in rows]
+        found, problem = [], None
+        for row in rows:
+            try:
+                found.append(parse_bucket(row))
+            except ValueError as error:
+                problem = error
+        if problem is not None:
+            if not found:
+                raise problem
+            self._warn(f"{self.name}: candles of VALR were left out: {problem}", "candles")
+        return found
 
     # --- Live ---------------------------------------------------------------------------------------------------------
     async def listen_for_subscriptions(self) -> None:
@@ -301,14 +313,30 @@ class ValrSpotCandles(CandlesBase):
 
     async def _connect(self, factory: WebAssistantsFactory, series: CandleSeries) -> MarketSocket:
         assistant = await factory.get_ws_assistant()
-        async with (
-            factory.throttler.execute_task(limit_id=CONSTANTS.SOCKET_CONNECT_LIMIT_ID),
-            asyncio.timeout(self._timing.connect_deadline),
-        ):
-            # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
-            await assistant.connect(ws_url=self.wss_url, ping_timeout=None)
+        async with factory.throttler.execute_task(limit_id=CONSTANTS.SOCKET_CONNECT_LIMIT_ID):
+            # Signed when its turn has come: VALR refuses old timestamps.
+            headers = self._handshake_headers()
+            self._is_signed = bool(headers)
+            try:
+                async with asyncio.timeout(self._timing.connect_deadline):
+                    # The JSON PING replaces the protocol's own, which `ping_timeout` would start.
+                    await assistant.connect(ws_url=self.wss_url, ws_headers=headers, ping_timeout=None)
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status in (400, 401, 403):
+                    self._note_refusal()
+                raise
         self._subscribed = False
         return MarketSocket(assistant, self._timing, partial(self._on_frame, series))
+
+    def _note_refusal(self) -> None:
+        # The other way the next time: with the connector's keys, or without.
+        self._wants_signature = not self._is_signed
+
+    def _handshake_headers(self) -> dict[str, str]:
+        auth: ValrAuth | None = getattr(self._connector, "authenticator", None)
+        if auth is None or not auth.has_keys or not self._wants_signature:
+            return {}
+        return auth.handshake_headers(CONSTANTS.TRADE_SOCKET_PATH)
 
     @property
     def _channels(self) -> list[Channel]:
@@ -382,6 +410,9 @@ class ValrSpotCandles(CandlesBase):
         elif kind == CONSTANTS.SUBSCRIBED and parse_channel(frame.get("message")) in self._channels:
             self._subscribed = True
             series.watch_trades(self._now())
+        elif kind == CONSTANTS.UNAUTHORIZED:
+            self._note_refusal()
+            raise ConnectionError(f"VALR refuses {'the keys' if self._is_signed else 'a socket without keys'}")
         elif kind == CONSTANTS.UNSUBSCRIBED and parse_channel(frame.get("message")) in self._channels:
             raise ConnectionError("VALR has ended the subscription")
         elif kind == CONSTANTS.PONG and self._subscribed and frame.get("message") == CONSTANTS.NO_SUBSCRIPTIONS:

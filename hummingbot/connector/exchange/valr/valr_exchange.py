@@ -110,6 +110,10 @@ WORD_STATES = {
 # A socket that has brought a frame within this many seconds proves the network better than any request.
 LIVENESS_WINDOW = 30.0
 NETWORK_CHECK_RETRY = 0.5
+# Two requests of ten seconds. Hummingbot would end the check after five, and with it a slow look-up of VALR's name.
+NETWORK_CHECK_TIMEOUT = 25.0
+# Without the account socket there is a poll every two seconds, each of whose calls may take ten.
+POLL_WINDOW = 15.0
 REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
 RULES_DOUBT_INTERVAL = 60.0
@@ -194,11 +198,14 @@ class ValrExchange(ExchangePyBase):
         self._open_orders_reader = OpenOrdersReader()
         self._calls = 0
         self._is_dead_man_set = False
+        self._has_heard_of_orders = False
+        self._account_polled_at = -math.inf
         self._read_only_watch: asyncio.Task[None] | None = None
         self._metrics = Metrics()
         self._latency = LatencyRecorder(self._metrics.latency)
         self._troubles = ConnectionTroubles(self.logger, metrics=self._metrics)
         super().__init__(balance_asset_limit, rate_limits_share_pct)
+        self.check_network_timeout = NETWORK_CHECK_TIMEOUT
         self._balances = BalanceBook(self._account_balances, self._account_available_balances)
         self._keeper = OrderKeeper(
             order_entry=self._order_entry,
@@ -341,13 +348,23 @@ class ValrExchange(ExchangePyBase):
 
     @property
     def status_dict(self) -> dict[str, bool]:
-        """What has been prepared, by Hummingbot's names; the rules have when those of every pair are known."""
+        """What has been prepared, by Hummingbot's names, and still holds.
+
+        The rules are when those of every pair are known, the books while strategies see that of one pair at least.
+        """
         status: dict[str, bool] = super().status_dict
+        if self._trading_pairs and not any(map(self._order_book_source.shows_book, self._trading_pairs)):
+            status["order_books_initialized"] = False
         # A pair that is added while others are traded must not stop them.
         ours = (pair for pair in self._trading_pairs if pair in self._first_pairs)
         if self._trading_required and not all(pair in self._trading_rules for pair in ours):
             status["trading_rule_initialized"] = False
         return status
+
+    def _is_user_stream_initialized(self) -> bool:
+        """Tell whether what becomes of orders is heard of: once the socket has been up, polls stand in for it."""
+        polled = self._has_heard_of_orders and time.monotonic() - self._account_polled_at < POLL_WINDOW
+        return polled or bool(super()._is_user_stream_initialized())
 
     @property
     def is_trading_required(self) -> bool:
@@ -414,6 +431,7 @@ class ValrExchange(ExchangePyBase):
             auth=self._auth,
             book_feed=self._options.book_feed,
             metrics=self._metrics,
+            doubt_clock=self._access.doubt_clock,
         )
 
     def _create_user_stream_data_source(self) -> UserStreamTrackerDataSource:
@@ -574,6 +592,7 @@ class ValrExchange(ExchangePyBase):
     async def stop_network(self) -> None:
         """Stop every loop; what was being asked is asked again after the next start."""
         was_started, self._is_started = self._is_started, False
+        self._has_heard_of_orders = False
         # Hummingbot's engine ends its loop at the first wait: what must happen comes before it.
         if self._latency.snapshot():
             self.logger().info(self._latency.line())
@@ -623,6 +642,7 @@ class ValrExchange(ExchangePyBase):
         }
 
     def _on_account_socket_connected(self) -> None:
+        self._has_heard_of_orders = True
         self._poll_notifier.set()
         live = self._keeper.reconcile()
         if live:
@@ -1069,6 +1089,7 @@ class ValrExchange(ExchangePyBase):
             raise
         assets = [asset for trading_pair in self._trading_pairs for asset in trading_pair.split("-")]
         listed = parse_balances(rows)
+        self._account_polled_at = time.monotonic()
         for asset, problem in listed.unreadable.items():
             name = asset or "an asset without a name"
             self._warn(f"The balance of {name} cannot be read ({problem}); it is kept as it was.", f"balance {asset}")

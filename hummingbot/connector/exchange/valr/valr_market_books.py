@@ -123,7 +123,8 @@ class MarketBooks:
             pair.expires_at = min(pair.expires_at, self._now + self._timing.doubt_limit)
 
     def _change_feed(self, pair: TrackedPair, feed: BookFeed, *, on_trial: bool = False) -> None:
-        if feed is not pair.feed:
+        # Of a pair that VALR refuses altogether that has been said; it is asked for by one feed after the other.
+        if feed is not pair.feed and not pair.refusal:
             text = f"The order book of {pair.trading_pair} comes from the feed '{feed}' now, no longer '{pair.feed}'."
             self._metrics.feed_changed(pair.trading_pair, text)
         pair.change_feed(feed, on_trial=on_trial)
@@ -134,10 +135,12 @@ class MarketBooks:
         self.subscribe_all()
 
     def _fall_back(self, pair: TrackedPair, feed: BookFeed, reason: str) -> None:
-        pair.before_better_feed.begin(self._now)
-        self._logger().warning(
-            f"{pair.trading_pair}: the order book feed '{pair.feed}' {reason}; falling back to '{feed}'."
-        )
+        # None of the feeds of a pair that VALR refuses is worse than the others: the configured one may return with it.
+        if not pair.refusal:
+            pair.before_better_feed.begin(self._now)
+            self._logger().warning(
+                f"{pair.trading_pair}: the order book feed '{pair.feed}' {reason}; falling back to '{feed}'."
+            )
         self._change_feed(pair, feed)
 
     # --- Supervision --------------------------------------------------------------------------------------------------
@@ -421,13 +424,16 @@ class MarketBooks:
     def _on_refused_book(self, session: MarketSession, line: BookLine, reason: str) -> None:
         """Try the simpler feeds, whatever the reason: VALR's words for an unknown feed and an unknown pair are one."""
         self._lose(session, line, reason)
-        fallback, serving = line.pair.feed.fallback, session is self._connections.active
-        if fallback and serving:
-            line.pair.before_better_feed.begin(self._now)
-            self._change_feed(line.pair, fallback)
+        pair, serving = line.pair, session is self._connections.active
+        fallback = pair.feed.fallback
+        if fallback and serving and (line.snapshot.attempts or pair.feed is not self._feed or pair.refusal):
+            self._fall_back(pair, fallback, f"is not to be had ({reason})")
             return
-        line.snapshot.refuse(self._now + self._timing.refusal_retry)
-        if serving:
+        # Once may be an accident, and the simpler feeds prove less.
+        pause = self._timing.second_try if fallback and serving else self._timing.refusal_retry
+        line.snapshot.refuse(self._now + pause)
+        if serving and not fallback:
+            pair.before_better_feed.end()
             self._outlet.refuse(line.pair, reason)
         self.subscribe(session)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -48,6 +48,8 @@ class MarketConnections:
 
     Handshakes are signed when there are keys, since VALR ends anonymous sockets after 15 minutes. Refused keys are
     tried again at a later connection: after a pause, or at once when an anonymous socket is refused as well.
+
+    :param doubt_clock: measures VALR's clock; called after the first refusal of the keys, which may be about that
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class MarketConnections:
         timing: MarketTiming,
         metrics: Metrics,
         logger: Callable[[], logging.Logger],
+        doubt_clock: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._reader = reader
         self._api_factory = api_factory
@@ -69,6 +72,8 @@ class MarketConnections:
         self._logger = logger
         self._before_keys = GrowingPause(timing.keys_retry, timing.keys_retry_max)
         self._strangers_refused = False
+        self._doubt_clock = doubt_clock
+        self._is_clock_doubted = self._is_clock_to_be_read = False
         self._renewal_wanted = False
         self._served_for = 0.0
         self.sessions: list[MarketSession] = []
@@ -104,7 +109,13 @@ class MarketConnections:
         self._renewal_wanted = True
 
     def note_refusal(self, *, signed: bool) -> None:
-        """Do without refused keys for a while; who is refused without them has to sign the next time."""
+        """Do without refused keys for a while; who is refused without them has to sign the next time.
+
+        The first time keys are only signed with anew, by a clock that was looked at.
+        """
+        if signed and self._doubt_clock is not None and not self._is_clock_doubted:
+            self._is_clock_doubted = self._is_clock_to_be_read = True
+            return
         self._strangers_refused = not signed
         # Within a pause the keys were tried for want of another way: that is no news.
         if not signed or not self._before_keys.is_over(self._now):
@@ -132,11 +143,16 @@ class MarketConnections:
                     await self._hand_over(self.active)
         finally:
             self._served_for = self.active.socket.age
+            if self._served_for >= self._timing.healthy_lifetime:
+                self._is_clock_doubted = False
             # Hummingbot's tracker is stopped twice now and then: the second time must not leave a connection open.
             self._retiring = asyncio.create_task(self._retire())
             await asyncio.shield(self._retiring)
 
     async def _open(self) -> MarketSession:
+        if self._is_clock_to_be_read and self._doubt_clock is not None:
+            self._is_clock_to_be_read = False
+            await self._doubt_clock()
         may_sign = self._strangers_refused or self._before_keys.is_over(self._now)
         session = MarketSession(signed=self._auth.has_keys and may_sign)
         assistant = await self._connected_assistant(session.signed)

@@ -53,7 +53,7 @@ class MarketTiming:
     # A book without a frame for so long is compared with what a second connection shows; and the pauses between.
     quiet_limit: float = 45.0
     quiet_pause: float = 60.0
-    quiet_pause_max: float = 900.0
+    quiet_pause_max: float = 300.0
     # Pauses before a book that Hummingbot's could not take is shown again.
     show_pause: float = 0.25
     show_pause_max: float = 300.0
@@ -65,6 +65,8 @@ class MarketTiming:
     keys_retry_max: float = 6 * 3600.0
     # Short enough to be back within half a minute of a pair that was refused for a while.
     refusal_retry: float = 15.0
+    # A feed that was refused once is asked for once more.
+    second_try: float = 1.0
     waiting_warning: float = 30.0
     anonymous_lifetime: float = CONSTANTS.ANONYMOUS_SOCKET_LIFETIME
     handover_patience: float = 20.0

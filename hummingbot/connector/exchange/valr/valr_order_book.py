@@ -185,6 +185,7 @@ class _ChecksummedBook(VerifiedBook):
         # The highest sequence heard, in place or not, and that of the last snapshot refused for being behind it.
         self._heard = -1
         self._refused = inf
+        self._last_diff: Mapping[str, Any] | None = None
 
     def _verify_age(self, snapshot: int) -> None:
         """Refuse a snapshot behind what was heard already: it does not show the present.
@@ -200,7 +201,22 @@ class _ChecksummedBook(VerifiedBook):
         """Count on from a snapshot that has proven right."""
         self._sequence = self._heard = snapshot
         self._refused = inf
+        self._last_diff = None
         self._verified = True
+
+    def _go_on(self, sequence: int, diff: Mapping[str, Any]) -> None:
+        """Count on from a diff that has proven right."""
+        self._sequence = sequence
+        self._last_diff = diff
+
+    def _is_repeated(self, sequence: int, diff: Mapping[str, Any], expected: int) -> bool:
+        """Tell whether a diff out of its place is the last one once more, which says nothing new.
+
+        :raises SequenceGapError: it is another one
+        """
+        if sequence == self._sequence and diff == self._last_diff:
+            return True
+        raise SequenceGapError(expected, sequence)
 
     def _verify_checksum(self, expected: int) -> None:
         """Compare the checksum, which is computed again only when an entry that it covers may have changed."""
@@ -235,12 +251,12 @@ class L1Book(_ChecksummedBook):
             self._heard = sequence
         if not self._verified:
             return None
-        if sequence != self._sequence + 1:
-            raise SequenceGapError(self._sequence + 1, sequence)
+        if sequence != self._sequence + 1 and self._is_repeated(sequence, data, self._sequence + 1):
+            return None
         bids = self._bids.set(data["b"])
         asks = self._asks.set(data["a"])
         self._verify(data)
-        self._sequence = sequence
+        self._go_on(sequence, data)
         return BookChange(False, bids, asks)
 
     def _verify(self, data: Mapping[str, Any]) -> None:
@@ -292,12 +308,12 @@ class FullBook(_ChecksummedBook):
         if not self._verified:
             return None
         expected = self._sequence + sum(len(level["Orders"]) for level in (*data["Bids"], *data["Asks"]))
-        if sequence != expected:
-            raise SequenceGapError(expected, sequence)
+        if sequence != expected and self._is_repeated(sequence, data, expected):
+            return None
         bids = self._apply_side(self._bids, data["Bids"])
         asks = self._apply_side(self._asks, data["Asks"])
         self._verify(data)
-        self._sequence = sequence
+        self._go_on(sequence, data)
         return BookChange(False, bids, asks)
 
     def _apply_side(self, side: "_OrderSide", levels: Iterable[Mapping[str, Any]]) -> Levels:

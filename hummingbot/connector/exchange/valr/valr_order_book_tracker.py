@@ -97,29 +97,69 @@ TakeChange = Callable[[str, BookChange, int], None]
 class PromptOrderBookTracker(OrderBookTracker):
     """Hummingbot's tracker, ready as soon as every pair's snapshot has come, and shorter in its ways.
 
+    A pair of which nothing comes does not hold up the others for ever: they begin without it when no further one has
+    come for ``patience`` seconds. Its book is empty until then, as that of a pair that stops trading is.
+
     The base class asks for one book after another with a second's pause, to spare exchanges whose snapshots are REST
     calls: 205 pairs would be ready after three and a half minutes. Here all snapshots come by themselves. It also
     passes every message through two queues and tasks, which nothing here needs: what comes before a book exists is in
     the snapshot that the book begins with, and what comes later is applied the moment it is proven.
 
-    Its data source has a context manager ``feeding(TakeChange)``, within which it needs no queue, and is told of a pair
-    whose shown book lacks a change by ``on_unapplied(trading_pair)``.
+    Its data source has a context manager ``feeding(TakeChange)``, within which it needs no queue, tells by
+    ``has_live_book(trading_pair)`` whether a pair's book is proven, and is told by ``on_unapplied(trading_pair)`` of a
+    pair whose shown book lacks a change.
     """
+
+    patience = 30.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._bids, self._asks = LentRows(), LentRows()
 
     async def _init_order_books(self) -> None:
-        trading_pairs = list(self._trading_pairs)
-        async with asyncio.TaskGroup() as group:
-            for trading_pair in trading_pairs:
-                group.create_task(self._init_order_book(trading_pair))
-        self.logger().info(f"Initialized the order books of {len(trading_pairs)} pairs.")
+        waiting = {asyncio.create_task(self._init_order_book(pair)): pair for pair in list(self._trading_pairs)}
+        come = 0
+        try:
+            while waiting:
+                patience = self.patience if come else None
+                done, _ = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    del waiting[task]
+                    come += task.result()
+                if not done:
+                    self._begin_without(waiting)
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        self.logger().info(f"Initialized the order books of {come} pairs.")
         self._order_books_initialized.set()
 
-    async def _init_order_book(self, trading_pair: str) -> None:
-        self._order_books[trading_pair] = await self._initial_order_book_for_trading_pair(trading_pair)
+    async def _init_order_book(self, trading_pair: str) -> bool:
+        """Wait for a pair's book; return whether it has come, which it does not if the pair is removed meanwhile."""
+        try:
+            self._order_books[trading_pair] = await self._initial_order_book_for_trading_pair(trading_pair)
+        except LookupError:
+            return False
+        return True
+
+    def _begin_without(self, waiting: dict[asyncio.Task[bool], str]) -> None:
+        """Give the pairs that still wait an empty book, which the first snapshot fills, and wait for them no more."""
+        missing = {
+            task: trading_pair
+            for task, trading_pair in waiting.items()
+            # The snapshot that such a book begins with has been handed on already.
+            if not task.done() and not self._data_source.has_live_book(trading_pair)
+        }
+        for task, trading_pair in missing.items():
+            del waiting[task]
+            task.cancel()
+            self._order_books[trading_pair] = self._data_source.order_book_create_function()
+        if missing:
+            self.logger().warning(
+                f"No order book of {', '.join(missing.values())} has come; the other pairs are traded without it. It "
+                "is empty until VALR sends one."
+            )
 
     async def _order_book_diff_router(self) -> None:
         """Let the data source feed the books, and take what comes into the queue."""

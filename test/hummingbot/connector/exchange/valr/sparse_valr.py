@@ -28,6 +28,10 @@ class SparseValr:
         self.subscribed: list[dict[str, list[str]]] = []
         self.queries: list[dict[str, str]] = []
         self.spoil: Any = None
+        self.odd_rows: list[Any] = []
+        self.wants_keys = False
+        self.signed: list[bool] = []
+        self.greeting: list[dict[str, Any]] = []
         self.url = ""
 
     async def __aenter__(self) -> "SparseValr":
@@ -95,13 +99,19 @@ class SparseValr:
         low, high = float(query.get("startTime", 0)), float(query["endTime"])
         starts = sorted({at - at % period for at, _, _ in self.trades}, reverse=True)
         found = [start for start in starts if (low < start < high if self.strict else low <= start <= high)]
-        return web.json_response([self.bucket(period, start) for start in found[: min(limit, BUCKETS_LIMIT)]])
+        rows = [self.bucket(period, start) for start in found[: min(limit, BUCKETS_LIMIT)]]
+        return web.json_response([*rows, *self.odd_rows] if rows else [])
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
+        self.signed.append("X-VALR-API-KEY" in request.headers)
+        if self.wants_keys and not self.signed[-1]:
+            return web.Response(status=401)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets.append(socket)
         try:
+            for frame in self.greeting:
+                await socket.send_json(frame)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     await self._answer(socket, json.loads(message.data))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hummingbot
-from hummingbot.connector.exchange.valr import valr_order_keeper
+from hummingbot.connector.exchange.valr import valr_exchange, valr_order_keeper
 from hummingbot.core.data_type.common import OrderType
 from hummingbot.core.data_type.trade_fee import TokenAmount
 from test.hummingbot.connector.exchange.valr.loopback_bot import PAIR, SYMBOL, Bot, eventually, let_others_quote
@@ -179,6 +179,49 @@ async def test_what_happened_while_the_socket_was_away_is_learned(bot: Bot) -> N
     assert len(bot.told("filled")) == 1
     assert list(bot.exchange.in_flight_orders) == [kept]
     await eventually(lambda: bot.exchange.status_dict["user_stream_initialized"])
+
+
+async def test_ready_while_orders_are_heard_of_by_the_socket_or_by_polls(
+    bot: Bot, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Controllers of strategies V2 stand still, quotes and all, while a connector is not ready."""
+    server.faults.add(Fault(kind="account_socket_refused", form="503"))
+    await server.drop_account_sockets()
+    await eventually(lambda: not bot.exchange._user_stream_source._ws_assistant)
+    polled_at = bot.exchange._account_polled_at
+    await eventually(lambda: bot.exchange._account_polled_at > polled_at)
+    assert bot.exchange.ready
+    order_id = bot.buy("1001000")
+    await eventually(lambda: bot.ids("created") == [order_id])
+    server.faults.add(Fault(kind="rest_503"))
+    monkeypatch.setattr(valr_exchange, "POLL_WINDOW", 3.0)
+    await eventually(lambda: not bot.exchange.ready)
+    assert [name for name, is_there in bot.exchange.status_dict.items() if not is_there] == ["user_stream_initialized"]
+    server.faults.clear()
+    await eventually(lambda: bot.exchange.ready)
+
+
+async def test_an_account_that_has_never_been_heard_of_by_the_socket_is_not_ready(server: LoopbackServer) -> None:
+    server.faults.add(Fault(kind="account_socket_refused", form="503"))
+    bot = Bot(server)
+    running = bot.running()
+    starting = asyncio.create_task(running.__aenter__())
+    await eventually(lambda: list(bot.exchange.status_dict.values()).count(False) == 1)
+    assert bot.exchange._account_polled_at > 0
+    assert not bot.exchange.status_dict["user_stream_initialized"]
+    server.faults.clear()
+    await starting
+    await running.__aexit__(None, None, None)
+
+
+async def test_not_ready_while_strategies_see_no_book_at_all(bot: Bot, server: LoopbackServer) -> None:
+    server.faults.add(Fault(kind="trade_socket_refused", form="503"))
+    await server.drop_trade_sockets()
+    await eventually(lambda: not bot.exchange.ready, seconds=15)
+    assert [name for name, is_there in bot.exchange.status_dict.items() if not is_there] == ["order_books_initialized"]
+    assert not list(bot.exchange.get_order_book(PAIR).bid_entries())
+    server.faults.clear()
+    await eventually(lambda: bot.exchange.ready, seconds=15)
 
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "stopped, and started again in the same process"])

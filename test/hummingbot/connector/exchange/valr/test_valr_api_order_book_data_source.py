@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -37,6 +37,7 @@ QUICK = MarketTiming(
     subscription_spacing=0.02,
     snapshot_patience=0.5,
     refusal_retry=0.6,
+    second_try=0.05,
     waiting_warning=0.1,
     handover_patience=2.0,
     connect_deadline=2.0,
@@ -120,6 +121,7 @@ async def world(
     connector: Any = None,
     throttler: ValrThrottler | None = None,
     clock: Callable[[], float] = lambda: 1_700_000_000.0,
+    doubt_clock: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[World]:
     async with server or TradeSocketServer("BTCZAR", "ETHZAR", "XRPZAR") as exchange:
         auth = ValrAuth("key" if keys else "", "secret" if keys else "", clock)
@@ -133,6 +135,7 @@ async def world(
             auth,
             book_feed=book_feed,
             timing=timing,
+            doubt_clock=doubt_clock,
         )
         place = World(exchange, source, trading_pairs)
         before = asyncio.all_tasks()
@@ -437,6 +440,32 @@ async def test_symbol_that_is_known_late_is_adopted() -> None:
         await place.started()
         await place.equals("BTC-ZAR", "ETH-ZAR")
         assert len(place.server.history) == 1
+
+
+class SlowSymbols(SymbolMap):
+    """Does not answer while it is asked for a symbol."""
+
+    async def exchange_symbol_associated_to_pair(self, trading_pair: str) -> str:
+        if trading_pair not in self.symbols.inverse:
+            await asyncio.get_running_loop().create_future()
+        return await super().exchange_symbol_associated_to_pair(trading_pair)
+
+
+async def test_books_are_looked_after_while_a_symbol_is_waited_for() -> None:
+    connector = SlowSymbols()
+    async with world("BTC-ZAR", connector=connector) as place:
+        await place.started()
+        assert place.source.shows_book("BTC-ZAR")
+        place.source.add_trading_pair("NEW-ZAR")
+        await until(lambda: place.source._adopting)
+        place.server.answers_pings = False
+        await until(lambda: place.empty)
+        assert not place.source.shows_book("BTC-ZAR")
+        place.server.answers_pings = True
+        await place.equals("BTC-ZAR")
+        assert place.source.shows_book("BTC-ZAR")
+        assert not place.source.shows_book("NEW-ZAR")
+        place.source.remove_trading_pair("NEW-ZAR")
 
 
 async def test_no_symbol_known_yet_means_no_socket_yet() -> None:
@@ -759,6 +788,64 @@ async def test_refused_keys_do_not_stop_public_data(refusal: str, caplog: pytest
         await place.started()
         await place.equals("BTC-ZAR")
         assert "X-VALR-API-KEY" not in server.clients[0].headers
+
+
+class WrongClock:
+    """A clock that is wrong until it is measured; VALR then takes the signature."""
+
+    def __init__(self, offset: float = 3600.0) -> None:
+        self.offset = offset
+        self.measured = 0
+
+    def __call__(self) -> float:
+        return 1_700_000_000.0 - self.offset
+
+    async def measure(self) -> None:
+        self.measured += 1
+        self.offset = 0.0
+
+
+async def test_keys_are_not_taken_for_refused_before_the_clock_was_looked_at(caplog: pytest.LogCaptureFixture) -> None:
+    server, clock, stamps = TradeSocketServer("BTCZAR"), WrongClock(), list[str]()
+
+    def refuse(headers: dict[str, str]) -> int:
+        stamps.append(headers["X-VALR-TIMESTAMP"])
+        return 101 if stamps[-1] == "1700000000000" else 401
+
+    server.handshake_status = refuse
+    async with world("BTC-ZAR", keys=True, server=server, clock=clock, doubt_clock=clock.measure) as place:
+        await place.started()
+        assert stamps == ["1699996400000", "1700000000000"]
+        assert clock.measured == 1
+        assert not texts(caplog, "refuses the keys")
+
+
+async def test_keys_that_are_refused_with_the_right_clock_are_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    server, clock, signed = TradeSocketServer("BTCZAR"), WrongClock(), list[bool]()
+
+    def refuse(headers: dict[str, str]) -> int:
+        signed.append("X-VALR-API-KEY" in headers)
+        return 403 if signed[-1] else 101
+
+    def accept(headers: dict[str, str]) -> int:
+        refuse(headers)
+        return 101
+
+    server.handshake_status = refuse
+    async with world("BTC-ZAR", keys=True, server=server, clock=clock, doubt_clock=clock.measure) as place:
+        await place.started()
+        assert signed == [True, True, False]
+        assert clock.measured == 1
+        assert len(texts(caplog, "VALR refuses the keys on the market data socket")) == 1
+        # A connection that has served gives the clock a new chance.
+        connections = place.source._connections
+        await until(lambda: connections.active and connections.active.socket.age >= QUICK.healthy_lifetime)
+        connections._before_keys.end()
+        server.handshake_status = accept
+        await server.drop_all()
+        await until(lambda: len(signed) == 4)
+        assert signed[-1]
+        assert not connections._is_clock_doubted
 
 
 @pytest.mark.parametrize("refusal", ["401", "UNAUTHORIZED"])

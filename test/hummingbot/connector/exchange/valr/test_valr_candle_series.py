@@ -63,8 +63,7 @@ def test_a_bucket_of_a_pair_that_never_traded() -> None:
         ({"startTime": "2024-03-27T12:25:01Z"}, "starts at"),
         ({"bucketPeriodInSeconds": "300"}, "long"),
         ({"bucketPeriodInSeconds": 0}, "long"),
-        ({"high": "1359399"}, "prices"),
-        ({"low": "1359401"}, "prices"),
+        ({"high": "1359399", "low": "1359400"}, "low 1359400 is above its high 1359399"),
         ({"low": "0"}, "prices"),
         ({"low": "-1"}, "prices"),
         ({"volume": "-1"}, "volumes"),
@@ -74,6 +73,12 @@ def test_a_bucket_of_a_pair_that_never_traded() -> None:
 def test_an_unreadable_bucket_is_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse_bucket(CAPTURED | changes)
+
+
+def test_a_bucket_whose_open_or_close_lies_beyond_its_high_and_low_is_widened_by_them() -> None:
+    row = CAPTURED | {"open": "100", "high": "99", "low": "97", "close": "96"}
+    found = parse_bucket(row).candle
+    assert (found.open, found.high, found.low, found.close) == (100, 100, 96, 96)
 
 
 @pytest.mark.parametrize("row", [None, [], "bucket", {}, {"bucketPeriodInSeconds": 60}])

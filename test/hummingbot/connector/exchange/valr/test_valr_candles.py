@@ -435,7 +435,7 @@ async def test_a_bucket_after_which_the_hour_ends() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"high": "1"}, "prices"),
+        ({"high": "1"}, "its low 10 is above its high 1"),
         ({"bucketPeriodInSeconds": 7}, "7 s long"),
         ({"startTime": "2094-03-27T12:00:00Z"}, "yet to come"),
         ({"volume": None}, "not a number"),
@@ -473,6 +473,19 @@ async def test_a_history_that_cannot_be_read_is_asked_for_again(
             assert not feed.ready
             valr.spoil = None
             await eventually(lambda: feed.ready)
+
+
+async def test_a_row_of_the_history_that_cannot_be_read_costs_nothing_but_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with open_sparse_valr(T0 + 70) as valr:
+        valr.trade(T0 + 5, 10)
+        valr.trade(T0 + 65, 11)
+        valr.odd_rows = [{"startTime": "noon"}, None]
+        async with running("1m", 2) as feed:
+            await eventually(lambda: feed.ready)
+            assert feed.candles_df["close"].tolist() == [10, 11]
+    assert caplog.text.count("candles of VALR were left out: unreadable candle") == 1
 
 
 async def test_a_clock_that_was_ahead_starts_the_candles_anew() -> None:
@@ -535,6 +548,41 @@ async def test_a_pair_that_valr_does_not_have(caplog: pytest.LogCaptureFixture) 
 
 
 # --- With a connector -------------------------------------------------------------------------------------------------
+@asynccontextmanager
+async def attached(url: str) -> AsyncIterator[ValrSpotCandles]:
+    """A feed at work that has a connector with keys."""
+    exchange = ValrExchange("k", "s", valr_url=url, domain="valr_loopback", trading_pairs=[PAIR])
+    config = CandlesConfig(connector="valr_loopback", trading_pair=PAIR, max_records=1)
+    feed = CandlesFactory.get_candle(config, connector=exchange)
+    feed._timing = SWIFT
+    feed.start()
+    try:
+        yield feed
+    finally:
+        await feed.stop_network()
+        feed.stop()
+        await exchange.stop_network()
+
+
+async def test_an_attached_feed_signs_where_it_is_refused_without_keys() -> None:
+    async with SparseValr(T0 + 10) as valr:
+        valr.wants_keys = True
+        valr.trade(T0 + 5, 10)
+        async with attached(valr.url) as feed:
+            await eventually(lambda: feed.ready and valr.subscribed)
+            assert valr.signed == [False, True]
+
+
+async def test_an_attached_feed_does_without_keys_that_are_refused() -> None:
+    async with SparseValr(T0 + 10) as valr:
+        valr.trade(T0 + 5, 10)
+        valr.greeting = [{"type": "UNAUTHORIZED"}]
+        async with attached(valr.url) as feed:
+            await eventually(lambda: valr.signed[:3] == [False, True, False])
+            valr.greeting = []
+            await eventually(lambda: feed.ready)
+
+
 async def test_an_attached_feed_uses_the_address_the_symbols_and_the_limits_of_the_connector() -> None:
     venue = Venue()
     venue.trade(1_000_000)

@@ -25,12 +25,12 @@ from hummingbot.connector.exchange.valr import (
     valr_order_lifecycle,
     valr_order_record,
 )
-from hummingbot.connector.exchange.valr.valr_exchange import ValrExchange
+from hummingbot.connector.exchange.valr.valr_exchange import NETWORK_CHECK_RETRY, ValrExchange
 from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp, SendCancel
 from hummingbot.connector.exchange.valr.valr_utils import Options, ValrConfigMap, ValrLoopbackConfigMap
-from hummingbot.connector.exchange.valr.valr_web_utils import ValrRefusedError
+from hummingbot.connector.exchange.valr.valr_web_utils import REQUEST_DEADLINE, ValrRefusedError
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -769,6 +769,11 @@ async def test_one_answer_that_fails_does_not_end_everything() -> None:
         place.valr.answers[TIME] = lambda _: answers.pop(0)
         assert await place.exchange.check_network() is NetworkStatus.CONNECTED
         assert len(place.valr.sent(TIME)) == 2
+
+
+async def test_a_check_of_the_network_may_take_as_long_as_its_two_requests() -> None:
+    async with world() as place:
+        assert place.exchange.check_network_timeout > 2 * REQUEST_DEADLINE + NETWORK_CHECK_RETRY
 
 
 async def test_an_exchange_that_refuses_for_the_rate_is_there() -> None:

@@ -519,12 +519,54 @@ async def test_pair_that_is_refused_after_it_was_live_is_out_of_use(caplog: pyte
         await until(lambda: not place.source.has_live_book("BTC-ZAR"))
         await until(lambda: place.book("BTC-ZAR") == ([], []))
         await place.equals("ETH-ZAR", "XRP-ZAR")
-        assert len(texts(caplog, "BTC-ZAR: no order book. VALR refuses it")) == 1
+        await until(lambda: len(texts(caplog, "BTC-ZAR: no order book. VALR refuses it")) == 1)
         await place.server.change("BTCZAR", [("990", "3")])
         place.server.refused.clear()
         await place.equals(*PAIRS)
         assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
         assert place.server.snapshots_sent["XRPZAR"] == 1
+
+
+async def test_a_feed_that_is_refused_once_is_asked_for_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.refused.add((CONSTANTS.OB_L1_DIFF, "BTCZAR"))
+    async with world("BTC-ZAR", "ETH-ZAR", server=server, timing=replace(QUICK, second_try=0.3)) as place:
+        await until(lambda: place.source.has_live_book("ETH-ZAR"))
+        await until(lambda: place.source._active_line(place.source._pairs["BTC-ZAR"]).snapshot.refused)
+        server.refused.clear()
+        await place.started()
+        await place.equals("BTC-ZAR", "ETH-ZAR")
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.L1
+        assert not texts(caplog, "falling back")
+        assert server.snapshots_sent["ETHZAR"] == 1
+
+
+async def test_a_feed_that_is_refused_twice_is_given_up_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    server = TradeSocketServer("BTCZAR")
+    server.refused.add((CONSTANTS.OB_L1_DIFF, "BTCZAR"))
+    async with world("BTC-ZAR", server=server) as place:
+        await place.started()
+        assert place.source.book_feed("BTC-ZAR") is BookFeed.AGGREGATED
+        (said,) = texts(caplog, "falling back to 'aggregated'")
+        assert said.startswith("BTC-ZAR: the order book feed 'l1' is not to be had (VALR refuses it: ")
+
+
+async def test_a_pair_that_is_refused_altogether_is_told_once_however_often_it_is_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = TradeSocketServer("BTCZAR", "ETHZAR")
+    server.refused |= {(feed.event, "BTCZAR") for feed in BookFeed}
+    async with world("BTC-ZAR", "ETH-ZAR", server=server, timing=replace(QUICK, refusal_retry=0.05)) as place:
+        await until(lambda: server.clients and len(server.clients[0].subscribe_frames) >= 12)
+        assert len(texts(caplog, "BTC-ZAR: no order book. VALR refuses it")) == 1
+        assert len(texts(caplog, "falling back")) == 1
+        counts = place.source._metrics.incidents
+        assert sum("comes from the feed" in incident.text for incident in counts) <= 1
+        server.refused.clear()
+        await place.started()
+        # Whichever feed's turn it was.
+        await until(lambda: place.source.book_feed("BTC-ZAR") is BookFeed.L1)
+        await place.equals("BTC-ZAR", "ETH-ZAR")
 
 
 async def test_refused_trades_do_not_harm_the_book_and_are_tried_again(caplog: pytest.LogCaptureFixture) -> None:

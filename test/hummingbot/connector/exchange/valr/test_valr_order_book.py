@@ -124,6 +124,35 @@ def test_l1_session_stays_equal_to_the_exchange(start: list[Any], changes: list[
     assert book.verified
 
 
+def test_an_l1_diff_that_comes_twice_changes_nothing_the_second_time() -> None:
+    exchange, book = ReferenceLevels("BTCZAR"), L1Book()
+    book.apply(exchange.snapshot_frame())
+    for quantity in ("1", "2"):
+        frame = exchange.diff_frame([("40", quantity)], [])
+        assert book.apply(frame) is not None
+        assert book.apply(json.loads(json.dumps(frame))) is None
+        assert rows_of(book.snapshot()) == exchange.rows()
+    other = frame | {"d": frame["d"] | {"b": [["39", "1"]]}}
+    with pytest.raises(SequenceGapError):
+        book.apply(other)
+    book.apply(exchange.snapshot_frame())
+    # The snapshot has it; whether it is the one that this diff led to is not known any more.
+    with pytest.raises(SequenceGapError):
+        book.apply(frame)
+
+
+def test_a_full_update_that_comes_twice_changes_nothing_the_second_time() -> None:
+    exchange, book = ReferenceOrders("BTCZAR"), FullBook()
+    book.apply(exchange.snapshot_frame())
+    frame = exchange.update_frame([("Bids", "40", "id-1", "1"), ("Bids", "40", "id-2", "2")])
+    assert book.apply(frame) is not None
+    assert book.apply(json.loads(json.dumps(frame))) is None
+    assert book.queue_position("id-2") == QueuePosition(40.0, 1, Decimal(1))
+    data = frame["data"] | {"Asks": [{"Price": "50", "Orders": [{"orderId": "id-3", "quantity": "1"}]}]}
+    with pytest.raises(SequenceGapError):
+        book.apply(frame | {"data": data})
+
+
 @unhurried
 @given(st.lists(level_changes, min_size=1, max_size=12), st.data())
 def test_l1_loss_never_goes_unnoticed(changes: list[Any], data: st.DataObject) -> None:

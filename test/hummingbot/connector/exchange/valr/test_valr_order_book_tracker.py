@@ -126,6 +126,71 @@ async def test_messages_are_applied_in_their_order_and_none_twice(caplog: pytest
     tracker.stop()
 
 
+class Halting(Source):
+    """Has the books of some pairs only; who waits for a pair that was removed learns it."""
+
+    def __init__(self, *there: str) -> None:
+        super().__init__()
+        self.there = {pair: asyncio.Event() for pair in ("BTC-ZAR", "ETH-ZAR", "XRP-ZAR")}
+        for pair in there:
+            self.there[pair].set()
+        self.removed: set[str] = set()
+
+    def has_live_book(self, trading_pair: str) -> bool:
+        return self.there[trading_pair].is_set()
+
+    async def _order_book_snapshot(self, trading_pair: str) -> OrderBookMessage:
+        await self.there[trading_pair].wait()
+        if trading_pair in self.removed:
+            raise LookupError(trading_pair)
+        return message(OrderBookMessageType.SNAPSHOT, 5, [(100.0, 1.0)], trading_pair)
+
+
+async def test_a_pair_of_which_nothing_comes_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    source = Halting("BTC-ZAR")
+    tracker = PromptOrderBookTracker(source, list(source.there))
+    tracker.patience = 0.05
+    tracker.start()
+    await tracker.wait_ready()
+    assert "No order book of ETH-ZAR, XRP-ZAR has come; the other pairs are traded without it." in caplog.text
+    late = tracker.order_books["ETH-ZAR"]
+    assert list(late.bid_entries()) == list(late.ask_entries()) == []
+    assert source.take is not None
+    source.take("ETH-ZAR", BookChange(True, {200.0: 1.0}, {201.0: 2.0}), 9)
+    assert [row.price for row in late.bid_entries()] == [200.0]
+    tracker.stop()
+
+
+async def test_without_any_book_nothing_begins() -> None:
+    source = Halting()
+    tracker = PromptOrderBookTracker(source, ["BTC-ZAR", "ETH-ZAR"])
+    tracker.patience = 0.0
+    tracker.start()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await tracker.wait_ready()
+    source.removed.add("ETH-ZAR")
+    source.there["ETH-ZAR"].set()
+    source.there["BTC-ZAR"].set()
+    await tracker.wait_ready()
+    assert list(tracker.order_books) == ["BTC-ZAR"]
+    tracker.stop()
+
+
+async def test_a_book_that_comes_as_patience_ends_is_not_taken_for_missing() -> None:
+    """Its snapshot has been handed on already: an empty book in its place would begin with the next change."""
+    source = Halting("BTC-ZAR")
+    tracker = PromptOrderBookTracker(source, ["BTC-ZAR", "ETH-ZAR"])
+    waiting = asyncio.create_task(tracker._init_order_book("ETH-ZAR"))
+    await asyncio.sleep(0)
+    source.there["ETH-ZAR"].set()
+    missing = {waiting: "ETH-ZAR"}
+    tracker._begin_without(missing)
+    assert missing == {waiting: "ETH-ZAR"}
+    assert await waiting
+    assert [row.price for row in tracker.order_books["ETH-ZAR"].bid_entries()] == [100.0]
+
+
 async def test_what_the_source_feeds_is_in_the_book_at_once_until_the_tracker_stops() -> None:
     source = Source()
     tracker = PromptOrderBookTracker(source, ["BTC-ZAR"])
