@@ -93,7 +93,8 @@ class AccountEvents:
             self._counters.account_events_unreadable += 1
             self._doubt_all_because_of(message)
         elif isinstance(message, SocketError):
-            self._logger().warning(f"VALR reports an error on the account socket: {message.message}")
+            text = f"VALR reports an error on the account socket: {message.message}"
+            self._warn(text, f"socket error {message.message:.100}")
 
     def _doubt_all_because_of(self, message: Unknown) -> None:
         # It may be news of an order; a kind that comes in crowds must not eat up the rate limit.

@@ -212,7 +212,7 @@ class ValrExchange(ExchangePyBase):
             request=self._signed_request,
             journal=OrderJournal(_data_folder, self._auth.account_fingerprint),
             tracker=self._order_tracker,
-            symbol_of=self._symbol_of,
+            symbol_of=self._symbol_of_traded,
             trade_update=self._trade_update,
             event_time=self._event_time,
             valr_time=self._time_synchronizer.time,
@@ -712,6 +712,13 @@ class ValrExchange(ExchangePyBase):
             self.logger().error(f"Unexpected error while fetching {what}.", exc_info=error)
 
     # --- Orders -------------------------------------------------------------------------------------------------------
+    def _symbol_of_traded(self, trading_pair: str) -> str:
+        """Return the symbol of a pair that orders were sent of: no lookup or cancel of these waits for VALR's list.
+
+        Of every spot pair it is base and quote in one word (valr-api.md 1.3).
+        """
+        return self._symbols.get(trading_pair) or trading_pair.replace("-", "")
+
     async def _symbol_of(self, trading_pair: str) -> str:
         symbol = self._symbols.get(trading_pair)
         if symbol is None:
@@ -849,7 +856,9 @@ class ValrExchange(ExchangePyBase):
         except (ArithmeticError, ValueError) as error:
             # What goes wrong once an order is being sent, the base class sees to itself.
             if order_id not in self._order_tracker.active_orders:
-                self.start_tracking_order(order_id, None, trading_pair, trade_type, None, Decimal(0), order_type)
+                # Not None, which Hummingbot could not read back from what it saves.
+                nothing = s_decimal_NaN, Decimal(0)
+                self.start_tracking_order(order_id, None, trading_pair, trade_type, *nothing, order_type)
             self._on_order_failure(order_id, trading_pair, amount, trade_type, order_type, price, error)
 
     async def _see_to(self, order: InFlightOrder, placement: Placement, sent: SentCommand) -> None:
@@ -1024,6 +1033,8 @@ class ValrExchange(ExchangePyBase):
             for order in self.in_flight_orders.values()
             if not order.is_done or self._keeper.is_live(order.client_order_id)
         ]
+        # Who stops leaves these behind otherwise, until the next start.
+        identifiers += [each for each in self._keeper.shown_strays if each not in identifiers]
         gone = await self._keeper.cancel_and_prove(identifiers, timeout_seconds)
         return sorted(
             (CancellationResult(each, each in gone) for each in identifiers), key=lambda result: not result.success

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -131,7 +131,7 @@ class OrderKeeper:
     """Looks after every order of one connector.
 
     :param request: performs a signed REST call
-    :param symbol_of: VALR's symbol of a trading pair
+    :param symbol_of: VALR's symbol of a trading pair that has been traded
     :param trade_update: turns a trade of a tracked order into the tracker's form
     :param event_time: the time to stamp on events, Unix seconds
     :param valr_time: VALR's clock, Unix seconds; ours may be minutes off
@@ -147,7 +147,7 @@ class OrderKeeper:
         request: SignedRequest,
         journal: OrderJournal,
         tracker: ClientOrderTracker,
-        symbol_of: Callable[[str], Awaitable[str]],
+        symbol_of: Callable[[str], str],
         trade_update: Callable[[InFlightOrder, AccountTrade], TradeUpdate],
         event_time: Callable[[], float],
         valr_time: Callable[[], float],
@@ -195,6 +195,11 @@ class OrderKeeper:
     def live_count(self) -> int:
         """How many orders, strays that VALR has shown included, have not ended."""
         return len(self._lifecycle.known_ids)
+
+    @property
+    def shown_strays(self) -> list[str]:
+        """Client ids of orders that live unknown to the bot and are being cancelled."""
+        return self._lifecycle.shown_strays
 
     @property
     def is_running(self) -> bool:
@@ -457,7 +462,7 @@ class OrderKeeper:
         is_unseen_stray = not wish.order_id and self._lifecycle.is_stray(identifier)
         began = now()
         try:
-            symbol = await self._symbol_of(wish.trading_pair)
+            symbol = self._symbol_of(wish.trading_pair)
             sent = None
             if not wish.over_rest:
                 sent = self._order_entry.write_cancel_now(symbol, identifier, wish.order_id)
@@ -596,7 +601,7 @@ class OrderKeeper:
         :raises ValueError: an answer that cannot be read
         """
         fields = {
-            "symbol": await self._symbol_of(wish.trading_pair),
+            "symbol": self._symbol_of(wish.trading_pair),
             "order_id": wish.order_id,
             "client_order_id": wish.client_order_id,
         }
@@ -667,7 +672,7 @@ class OrderKeeper:
         :raises ValrRequestError: no answer
         :raises ValueError: an answer that cannot be read
         """
-        symbol = await self._symbol_of(trading_pair)
+        symbol = self._symbol_of(trading_pair)
         trades: list[AccountTrade] = []
         for page in range(MAX_TRADE_PAGES):
             path = CONSTANTS.PAIR_TRADE_HISTORY_PATH.format(
@@ -691,7 +696,7 @@ class OrderKeeper:
         """
         lost = self._tracker.lost_orders
         asked = [each for each in self._lifecycle.known_ids if each not in lost]
-        if self._lifecycle.live_ids:
+        if self._lifecycle.live_ids or self._lifecycle.has_given_up:
             listed = await self._poll_open_orders()
             await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
         # In order, as everything that is sent: what happens must not depend on how Python hashes names.

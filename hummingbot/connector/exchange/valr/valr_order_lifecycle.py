@@ -6,6 +6,7 @@ come, and does what :meth:`OrderLifecycle.due` wishes for. The rules, each where
 * an acknowledgement is not a state .............. ``placement_accepted``, ``cancel_acknowledged``
 * open on the first proof ........................ ``_prove_open``
 * ended only on proof, never by absence or time .. ``_apply_end``, ``cancel_done``, ``open_orders``, ``not_found``
+* an id that VALR contradicts is asked for ....... ``_doubt_id``
 * what cannot be understood is looked up ......... ``_on_unknown_word``, ``failure``, ``doubt_all``
 * terminal is final, older reports lose .......... ``_apply_report``
 * fills come from trades, each once .............. ``_apply_trade``
@@ -76,8 +77,11 @@ PATIENCE_ACCEPTED = 30.0
 # An earlier run has seen the order open.
 PATIENCE_RESTORED = 300.0
 MISSES_NEEDED = 4
-# Market orders are immediate-or-cancel: one that is still "Partially Filled" after this has lost its remainder.
+# Market orders are immediate-or-cancel: one that is still "Partially Filled" after this, and that is in no list of open
+# orders, has lost its remainder (valr-api.md 6.2).
 IMMEDIATE_LIFETIME = 5.0
+# The same where nobody but VALR says so of the order, and no list of open orders has come at all.
+UNLISTED_LIFETIME = 30.0
 NOT_FOUND_NOTICE_INTERVAL = 60.0
 
 ENDED_KEPT = 2000
@@ -133,6 +137,16 @@ class OrderLifecycle:
     def known_ids(self) -> list[str]:
         """The same without those that only an earlier run's notes tell of, most of which were never sent."""
         return [record.client_order_id for record in self._records.values() if not record.is_unseen_stray]
+
+    @property
+    def shown_strays(self) -> list[str]:
+        """Client ids of the strays that VALR has shown in this run, or numbered."""
+        return [each.client_order_id for each in self._records.values() if each.stray and not each.is_unseen_stray]
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether an order was told as failed because VALR did not know it: it may appear after all."""
+        return any(not record.proven_end for record in self._ended.values())
 
     def is_live(self, client_order_id: str) -> bool:
         """Whether the order's end has not been told yet."""
@@ -223,7 +237,8 @@ class OrderLifecycle:
             or (ending.filled is None and (ending.word is OrderWord.FILLED or record.failed_checks > 0))
         )
         thorough = record.misses >= MISSES_NEEDED
-        return LookUp(record.client_order_id, record.order_id, record.trading_pair, unexplained, thorough)
+        order_id = "" if record.is_id_doubted else record.order_id
+        return LookUp(record.client_order_id, order_id, record.trading_pair, unexplained, thorough)
 
     def _wish_cancel(self, record: OrderRecord, cancel: WantedCancel) -> SendCancel:
         cancel.sending = True
@@ -287,7 +302,11 @@ class OrderLifecycle:
         """VALR took the order and numbered it; ``proof`` says whether that also puts it on the book (v2 201)."""
         record = self._records.get(client_order_id)
         if record is None:
-            return []
+            ended = self._ended.get(client_order_id)
+            if ended is None or not ended.never_seen:
+                return []
+            # It was told as failed before: if it lives, nobody wants it any more.
+            record = self._resurrect(ended, now)
         record.accepted = True
         record.settled_at = now
         outcomes = self._link(record, order_id, now) if order_id else []
@@ -431,6 +450,8 @@ class OrderLifecycle:
         if record.ended and record.never_seen and _shows_life(message):
             record = self._resurrect(record, now)
         outcomes = [] if record.order_id else self._link(record, message.order_id, now)
+        if type(message) is not AccountTrade and message.order_id != record.order_id:
+            return self._doubt_id(record, now)
         if type(message) is OrderReport:
             return outcomes + self._apply_report(record, message, now, looked_up=False)
         if type(message) is AccountTrade:
@@ -468,8 +489,26 @@ class OrderLifecycle:
         record.checking = False
         record.misses = 0
         outcomes = self._link(record, report.order_id, now)
+        if report.order_id != record.order_id:
+            if not record.is_id_doubted:
+                record.failed_checks += 1
+                self._cancel_overdue(record, now)
+                return self._doubt_id(record, now + _back_off(record.failed_checks))
+            # Asked for the order by our own id, VALR names this one.
+            del self._by_order_id[record.order_id]
+            record.order_id = report.order_id
+            self._by_order_id[report.order_id] = record
+        record.is_id_doubted = False
         outcomes += self._apply_report(record, report, now, looked_up=True)
         return outcomes
+
+    @staticmethod
+    def _doubt_id(record: OrderRecord, when: float) -> list[Outcome]:
+        """VALR calls our order by an id that is not the one we know: which is right it is asked by our own."""
+        if not record.ended:
+            record.is_id_doubted = True
+            record.check_by(max(when, record.last_check + DOUBT_SPACING))
+        return []
 
     def not_found(self, client_order_id: str, now: float) -> list[Outcome]:
         """Neither status nor history knows the order.
@@ -481,7 +520,7 @@ class OrderLifecycle:
         record = self._records.get(client_order_id)
         if record is None:
             return []
-        record.checking = False
+        record.checking = record.is_id_doubted = False
         record.misses += 1
         pause = _back_off(record.misses)
         if record.is_unseen_stray:
@@ -550,6 +589,8 @@ class OrderLifecycle:
     def open_orders(self, message: OpenOrders, now: float, heard_at: float | None = None) -> list[Outcome]:
         """Take a list of open orders: it proves the listed open and ends none; absence is a hint to look up.
 
+        A row with a word of an end contradicts its list: the order is looked up.
+
         :param heard_at: when the list came, by default now; what is not in it may have been opened since
         """
         heard_at = now if heard_at is None else heard_at
@@ -561,16 +602,22 @@ class OrderLifecycle:
                 # The very row of the list before: it has said all it can say.
                 listed.add(record.client_order_id)
                 continue
-            outcomes += self.event(report, now)
+            if not report.word.is_terminal:
+                outcomes += self.event(report, now)
             record = self._find(report)
             if record is not None:
                 listed.add(record.client_order_id)
                 if not record.ended:
+                    if report.word.is_terminal:
+                        outcomes += self._link(record, report.order_id, now)
+                        record.check_by(now)
                     record.listed = report
+                    record.is_listed = True
                     # The list itself is the proof, whatever word a row carries.
                     outcomes += self._prove_open(record, now)
         for client_order_id, record in self._records.items():
             if client_order_id not in listed and record.proven_open and record.open_since <= heard_at:
+                record.is_listed = False
                 record.check_by(max(heard_at + HINT_DELAY, record.last_check + HINT_SPACING))
         return outcomes
 
@@ -714,7 +761,7 @@ class OrderLifecycle:
         return outcomes
 
     def _apply_report(self, record: OrderRecord, report: OrderReport, now: float, *, looked_up: bool) -> list[Outcome]:
-        if record.ended or (record.order_id and report.order_id != record.order_id):
+        if record.ended:
             return []
         word = report.word
         if word is OrderWord.UNKNOWN:
@@ -725,7 +772,6 @@ class OrderLifecycle:
             return []
         if word.is_terminal:
             return self._apply_end(record, report, word, now, looked_up=looked_up)
-        record.immediate = record.immediate or report.is_immediate
         outcomes = self._prove_open(record, now)
         if not stale:
             record.updated_at = max(record.updated_at, report.updated_at or 0.0)
@@ -796,15 +842,8 @@ class OrderLifecycle:
                 self._doubt_cancel(record, record.ending, now)
             return
         record.failed_checks = 0
-        if record.immediate:
-            filled = report.filled_quantity
-            # The answer may be slow; it shows the order as it was when it was asked for, or before.
-            overdue = record.last_check - record.open_since >= IMMEDIATE_LIFETIME
-            lags = filled is None or record.filled > filled
-            if report.word is OrderWord.PARTIALLY_FILLED and overdue and not lags:
-                record.ending = Ending(OrderWord.CANCELLED, filled)
-            else:
-                record.check_by(now + PROOF_DEADLINE)
+        if record.immediate or (report.is_immediate and not self._is_own(record)):
+            self._after_immediate_lookup(record, report, now)
         elif record.cancel is not None and not record.cancel.sending and record.cancel.due is None:
             if now >= record.cancel.deadline:
                 self._cancel_again(record, now)
@@ -812,6 +851,25 @@ class OrderLifecycle:
                 record.check_by(record.cancel.deadline)
         elif record.is_filled_up:
             record.check_by(now + PROOF_DEADLINE)
+
+    @staticmethod
+    def _after_immediate_lookup(record: OrderRecord, report: OrderReport, now: float) -> None:
+        filled = report.filled_quantity
+        # That an earlier run's order cannot rest only VALR says: what else it says of open orders should agree.
+        is_certain = record.immediate or record.is_listed is False or record.cancel_found_nothing_at is not None
+        # The answer may be slow; it shows the order as it was when it was asked for, or before.
+        lifetime = record.last_check - record.open_since
+        is_overdue = lifetime >= (IMMEDIATE_LIFETIME if is_certain else UNLISTED_LIFETIME) and not record.is_listed
+        lags = filled is None or record.filled > filled
+        if report.word is OrderWord.PARTIALLY_FILLED and is_overdue and not lags:
+            record.ending = Ending(OrderWord.CANCELLED, filled)
+        else:
+            record.check_by(now + (PROOF_DEADLINE if is_certain else HINT_SPACING))
+
+    @staticmethod
+    def _is_own(record: OrderRecord) -> bool:
+        """Whether it was sent in this run, and not given up since."""
+        return not (record.stray or record.is_restored)
 
     def _doubt_cancel(self, record: OrderRecord, ending: Ending, now: float) -> None:
         # VALR answered that the cancel is done and its lookups insist otherwise: believe them and cancel again.

@@ -93,8 +93,11 @@ class OrderRecord:
     trades_complete: bool = False
     cancel_found_nothing_at: float | None = None
     not_found_notice_at: float | None = None
-    # What a list of open orders said of it last.
+    # What a list of open orders said of it last, and whether the last of them had it; None before there was one.
     listed: OrderReport | None = None
+    is_listed: bool | None = None
+    # VALR has said something of it under another id: the next lookup asks by ours which one it is.
+    is_id_doubted: bool = False
     # Where it says that it has something to ask or to send.
     agenda: dict[str, "OrderRecord"] = field(default_factory=dict, repr=False, compare=False)
 

@@ -206,15 +206,15 @@ MUTANTS: dict[str, tuple[st.SearchStrategy[Story], str, str, str]] = {
     ),
     "a market order's remainder is given up at once": (
         LAGGING,
-        "_after_live_lookup",
-        ">= IMMEDIATE_LIFETIME",
+        "_after_immediate_lookup",
+        ">= (IMMEDIATE_LIFETIME if is_certain else UNLISTED_LIFETIME)",
         ">= 0.0",
     ),
     "a market order is not followed": (
         IMMEDIATE,
-        "_after_live_lookup",
-        "            else:\n                record.check_by(now + PROOF_DEADLINE)",
-        "            else:\n                pass",
+        "_after_immediate_lookup",
+        "record.check_by(now + (PROOF_DEADLINE if is_certain else HINT_SPACING))",
+        "pass",
     ),
     "trades are fetched back to the newest order only": (
         SEVERAL,

@@ -5,6 +5,7 @@ VALR's REST is played by a server on this machine; nothing of the connector is r
 
 import asyncio
 import inspect
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -556,6 +557,15 @@ async def test_an_order_of_a_pair_without_rules_fails(order_type: OrderType) -> 
         assert not place.exchange.in_flight_orders
 
 
+async def test_an_order_of_a_pair_without_rules_can_be_saved_before_it_has_failed() -> None:
+    async with world(rules=False) as place:
+        identifier = place.exchange.sell(PAIR, Decimal("0.5"), OrderType.LIMIT, Decimal("10000"))
+        saved_states = place.exchange.tracking_states
+        assert list(saved_states) == [identifier]
+        place.exchange.restore_tracking_states(json.loads(json.dumps(saved_states)))
+        await until(lambda: place.told("failed"))
+
+
 # --- Fees -------------------------------------------------------------------------------------------------------------
 def fee_of(exchange: ValrExchange, pair: str, order_type: OrderType, is_maker: bool | None = None) -> Decimal:
     base, quote = pair.split("-")
@@ -1005,7 +1015,18 @@ async def test_an_order_that_valr_never_saw_fails_only_after_patience_and_a_vain
         assert time.monotonic() - began >= 0.3
         assert place.valr.sent(CANCEL)
         assert len(place.valr.sent(LIMIT)) == 1
-        assert "does not know" in place.told("failed")[0].error_message
+        (failure,) = place.told("failed")
+        assert "does not know" in failure.error_message
+        # It is looked for in the open orders all the same, and cancelled if it appears: nobody wants it any more.
+        row = {"orderId": ORDER_ID, "customerOrderId": failure.order_id, "status": "Placed", "currencyPair": SYMBOL}
+        place.valr.answers |= {OPEN_ORDERS: [row], CANCEL: {"id": ORDER_ID}, status_path(): state("Placed")}
+        await place.exchange._update_order_status()
+        assert place.exchange._keeper.shown_strays == [failure.order_id]
+        stopping = asyncio.create_task(place.exchange.cancel_all(5))
+        await asyncio.sleep(0.05)
+        assert not stopping.done()
+        place.valr.answers[status_path()] = state("Cancelled", client_order_id=failure.order_id)
+        assert await stopping == [CancellationResult(failure.order_id, True)]
 
 
 async def test_the_first_order_starts_the_loop_where_nobody_started_the_network() -> None:
@@ -1117,24 +1138,18 @@ async def test_a_cancel_that_hung_when_cancel_all_gave_up_is_still_seen_to() -> 
         await until(lambda: place.told("cancelled"))
 
 
-async def test_a_cancel_while_the_pairs_are_unknown_is_sent_when_they_are_known() -> None:
+async def test_neither_cancels_nor_lookups_nor_trades_wait_for_valrs_list_of_pairs() -> None:
     async with world(rules=False) as place:
-        place.valr.answers |= {PAIRS: (503, ""), CANCEL: {"id": ORDER_ID}}
+        place.valr.answers |= {PAIRS: (503, ""), CANCEL: {"id": ORDER_ID}, status_path(): state("Cancelled")}
         place.track()
-        assert await place.exchange.cancel_all(0.2) == [CancellationResult("HBOTB1", False)]
-        place.valr.answers |= {PAIRS: sample("rest-public-pairs"), status_path(): state("Cancelled")}
-        await until(lambda: place.told("cancelled"))
-
-
-async def test_a_poll_while_the_pairs_are_unknown_stops_no_later_lookup() -> None:
-    async with world(rules=False) as place:
-        place.valr.answers[PAIRS] = (503, "")
-        place.track()
-        await place.exchange._update_order_status()
-        assert [request.path for request in place.valr.requests if request.path == status_path()] == []
-        place.valr.answers |= {PAIRS: sample("rest-public-pairs"), status_path(): state("Cancelled")}
         await place.exchange._update_order_status()
         assert len(place.told("cancelled")) == 1
+        await place.exchange._keeper.fetch_trades(PAIR)
+        assert place.valr.sent(TRADES)
+        place.track("HBOTB2", "another")
+        place.valr.answers[status_path("another")] = state("Cancelled", "1", "HBOTB2", orderId="another")
+        assert await place.exchange.cancel_all(5) == [CancellationResult("HBOTB2", True)]
+        assert not place.valr.sent(PAIRS)
 
 
 async def test_a_poll_that_is_given_up_stops_no_later_lookup() -> None:
@@ -1586,14 +1601,14 @@ async def test_late_replies_to_cancels_and_socket_errors_are_no_evidence(caplog:
         order = place.track()
         await place.hears(
             {"type": "CANCEL_ORDER_WS_RESPONSE", "clientMsgId": "x", "data": {"requested": True, "orderId": ORDER_ID}},
-            {"type": "ERROR", "message": "something"},
+            *2 * [{"type": "ERROR", "message": "something"}],
             {"type": "SUBSCRIBED", "message": "ORDER_STATUS_UPDATE"},
             {"type": "OPEN_ORDERS_UPDATE", "data": []},
             {"type": "OPEN_ORDERS_UPDATE", "data": None},
         )
         assert not order.is_done
         assert place.told("cancelled") == []
-    assert texts(caplog, "VALR reports an error on the account socket: something")
+    assert len(texts(caplog, "VALR reports an error on the account socket: something")) == 1
 
 
 async def test_a_listed_order_is_open() -> None:

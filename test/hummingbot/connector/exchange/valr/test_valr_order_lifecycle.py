@@ -204,6 +204,27 @@ def test_presence_in_a_list_proves_open_whatever_word_the_row_carries() -> None:
     assert desk.stages == [Stage.OPEN]
 
 
+@rule("ended only on proof, never by absence or time")
+@pytest.mark.parametrize("word", ["Cancelled", "Filled", "Failed", "Expired"])
+def test_a_list_of_open_orders_ends_none_whatever_word_a_row_carries(word: str) -> None:
+    desk = Desk()
+    row = report(word)
+    desk.listed(row)
+    desk.listed(row)
+    assert desk.stages == [Stage.OPEN]
+    assert desk.ends == []
+    assert lookups(desk.after(0)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(report("Placed"))
+    assert desk.lifecycle.is_live(CID)
+
+
+def test_an_ended_row_of_somebody_elses_order_is_not_kept_for_later() -> None:
+    desk = Desk()
+    desk.listed(report("Cancelled", client_order_id=""))
+    assert desk.accept(proof=True) == [Progress(CID, OID, PAIR, Stage.OPEN)]
+    assert desk.ends == []
+
+
 def test_a_fill_is_a_proof_of_open_and_comes_after_it() -> None:
     desk = Desk()
     desk.event(trade(1, "0.4"))
@@ -392,11 +413,76 @@ def test_what_lists_repeat_of_an_unclaimed_order_is_kept_once() -> None:
     assert len(desk.lifecycle._unclaimed["foreign"]) == rules.UNCLAIMED_KEPT_EACH
 
 
-def test_an_event_for_another_order_id_under_our_client_id_changes_nothing() -> None:
+@rule("an id that VALR contradicts is asked for")
+@pytest.mark.parametrize("message", [report("Cancelled", order_id="another"), processed(False, order_id="another")])
+def test_an_event_for_another_order_id_under_our_client_id_is_looked_up_by_ours(message: Any) -> None:
     desk = Desk()
     desk.open()
-    assert desk.event(report("Cancelled", order_id="another")) == []
+    assert desk.event(message) == []
     assert desk.lifecycle.is_live(CID)
+    assert lookups(desk.after(rules.DOUBT_SPACING)) == [LookUp(CID, "", PAIR)]
+    desk.looked_up(report("Placed"))
+    assert desk.lifecycle.is_live(CID)
+    assert desk.cancel().order_id == OID
+
+
+@rule("an id that VALR contradicts is asked for")
+def test_a_wrong_id_is_given_up_for_the_one_that_valr_finds_by_ours() -> None:
+    desk = Desk()
+    desk.accept(order_id="wrong")
+    desk.event(report("Placed"))
+    assert lookups(desk.after(rules.DOUBT_SPACING)) == [LookUp(CID, "", PAIR)]
+    desk.looked_up(report("Placed"))
+    assert desk.stages == [Stage.OPEN]
+    assert desk.cancel().order_id == OID
+    # From now on it is the one that counts, for events as well.
+    assert desk.event(report("Cancelled", order_id="wrong")) == []
+    desk.event(report("Cancelled", client_order_id=""))
+    assert desk.ends == [End.CANCELLED]
+
+
+@rule("an id that VALR contradicts is asked for")
+def test_an_answer_about_another_order_than_was_asked_for_is_asked_for_by_ours() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    desk.take(desk.lifecycle.cancel_acknowledged(CID, desk.now))
+    (first,) = lookups(desk.after(rules.CANCEL_DEADLINE))
+    assert first.order_id == OID
+    assert desk.looked_up(report("Cancelled", order_id="another")) == []
+    wishes = desk.after(rules.DOUBT_SPACING)
+    # The cancel goes on being seen to meanwhile.
+    assert cancels(wishes)
+    assert [wish.order_id for wish in lookups(wishes)] == [""]
+    # VALR knows nothing under our own id: the one we know is as good as before.
+    desk.take(desk.lifecycle.not_found(CID, desk.now))
+    assert [wish.order_id for wish in lookups(desk.after(5.0))] == [OID]
+
+
+def test_an_event_for_another_order_id_of_an_order_that_has_ended_says_nothing() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Cancelled"))
+    assert desk.event(report("Placed", order_id="another")) == []
+    assert desk.lifecycle.next_due() is None
+
+
+@rule("strays are cancelled")
+def test_an_order_that_is_accepted_after_it_was_given_up_is_a_stray() -> None:
+    desk = Desk()
+    desk.take(desk.lifecycle.placement_refused(CID, "no", desk.now))
+    assert not desk.lifecycle.has_given_up
+    desk.accept()
+    assert desk.lifecycle.shown_strays == [CID]
+    assert lookups(desk.after(rules.PROOF_DEADLINE)) == [LookUp(CID, OID, PAIR)]
+    desk.looked_up(report("Placed"))
+    assert [wish.order_id for wish in cancels(desk.after(0))] == [OID]
+    desk.event(report("Cancelled"))
+    assert desk.lifecycle.shown_strays == []
+    # Nor is anything made of an answer about an order that was shown, or of one that nobody knows.
+    assert desk.accept() == []
+    assert desk.take(desk.lifecycle.placement_accepted("HBOT9", "x", desk.now, proof=True)) == []
+    assert desk.lifecycle.live_ids == []
 
 
 @rule("the end is not told before its fills")
@@ -1546,9 +1632,56 @@ def test_immediate_orders_are_followed_until_they_end() -> None:
     desk.looked_up(report("Partially Filled", "0.4"))
     desk.event(trade(1, "0.4"))
     assert desk.ends == []
+    desk.listed(report("Partially Filled", "0.4"))
     assert lookups(desk.after(rules.IMMEDIATE_LIFETIME))
     desk.looked_up(report("Partially Filled", "0.4"))
+    # The last list has it: it may rest after all.
+    assert desk.ends == []
+    desk.listed()
+    assert lookups(desk.after(rules.PROOF_DEADLINE))
+    desk.looked_up(report("Partially Filled", "0.4"))
     assert desk.ends == [End.CANCELLED]
+
+
+def restored_that_valr_calls_immediate() -> Desk:
+    desk = Desk(track=False)
+    desk.track(order_id=OID, told=Stage.PARTIALLY_FILLED, trades=[("trade-1", Decimal("0.4"))])
+    desk.lifecycle.reconcile(desk.now)
+    return desk
+
+
+def lives_for(desk: Desk, seconds: float) -> float:
+    """Answer every lookup in the same way; return after how many seconds the order was ended, or ``seconds``."""
+    began = desk.now
+    while desk.now < began + seconds and not desk.ends:
+        for _ in lookups(desk.after(1.0)):
+            desk.looked_up(report("Partially Filled", "0.4", timeInForce="IOC"))
+    return desk.now - began
+
+
+@rule("ended only on proof, never by absence or time")
+def test_an_order_of_an_earlier_run_is_ended_as_one_that_cannot_rest_if_the_lists_agree() -> None:
+    listed, unlisted, unknown = (restored_that_valr_calls_immediate() for _ in range(3))
+    listed.listed(report("Partially Filled", "0.4"))
+    unlisted.listed()
+    assert lives_for(listed, 100.0) == 100.0
+    assert rules.IMMEDIATE_LIFETIME <= lives_for(unlisted, 100.0) <= rules.IMMEDIATE_LIFETIME + 3
+    assert rules.UNLISTED_LIFETIME <= lives_for(unknown, 100.0) <= rules.UNLISTED_LIFETIME + 6
+    assert unlisted.ends == unknown.ends == [End.CANCELLED]
+
+
+@rule("ended only on proof, never by absence or time")
+def test_an_order_that_was_sent_to_rest_is_not_ended_as_one_that_cannot() -> None:
+    """Whatever an event says of its type: we know how we have sent it."""
+    desk = Desk()
+    desk.open()
+    desk.event(report("Partially Filled", "0.4", timeInForce="IOC", orderType="market"))
+    desk.event(trade(1, "0.4"))
+    desk.listed()
+    for _ in range(20):
+        for _ in lookups(desk.after(1.0)):
+            desk.looked_up(report("Partially Filled", "0.4", timeInForce="IOC"))
+    assert desk.ends == []
 
 
 @rule("after a reconnect or restart everything is asked")
@@ -1740,6 +1873,7 @@ def test_a_slow_answer_does_not_end_a_market_order() -> None:
     desk = Desk(immediate=True)
     desk.accept(proof=True)
     desk.event(trade(1, "0.1"))
+    desk.listed()
     assert len(lookups(desk.after(4.0))) == 1
     desk.now += 4.0
     desk.looked_up(report("Partially Filled", "0.1"))
