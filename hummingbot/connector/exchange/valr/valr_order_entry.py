@@ -138,11 +138,15 @@ class Accepted:
 
 @dataclass(slots=True)
 class SentCommand:
-    """A command that was handed to the account socket: ``ids`` of the order it names, and what is waited for."""
+    """A command that was handed to the account socket, and when, in monotonic seconds.
+
+    ``ids`` are those of the order it names; ``written`` and ``reply`` are waited for.
+    """
 
     command: str
     client_msg_id: str
     ids: frozenset[str]
+    sent_at: float
     send: SendFrame
     written: Awaitable[None]
     reply: asyncio.Future[CommandReply]
@@ -443,7 +447,7 @@ class OrderEntry:
         try:
             reply = await self._reply_to(sent)
         except ValrRateLimitedError:
-            self._troubles.rate_limited(limit_id)
+            self._troubles.rate_limited(limit_id, sent.sent_at)
             raise
         self._troubles.admitted(limit_id)
         return reply
@@ -451,9 +455,10 @@ class OrderEntry:
     def _write(
         self, command: str, client_msg_id: str, payload: dict[str, Any], send: SendFrame, ids: Iterable[str] = ()
     ) -> SentCommand:
+        sent_at = time.monotonic()
         written = send({"type": command, "clientMsgId": client_msg_id, "payload": payload})
         reply = asyncio.get_running_loop().create_future()
-        sent = SentCommand(command, client_msg_id, frozenset(ids), send, written, reply)
+        sent = SentCommand(command, client_msg_id, frozenset(ids), sent_at, send, written, reply)
         self._pending[client_msg_id] = sent
         return sent
 

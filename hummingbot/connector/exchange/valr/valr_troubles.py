@@ -23,6 +23,8 @@ RATE_LIMIT_DELAY_MAX = 5.0
 ADVICE_MAX = 60.0
 # An order is worth something soon or not at all, and a cancel must not wait: they follow no advice beyond this.
 URGENT_ADVICE_MAX = 5.0
+# Timers may go off a trifle early: what was held back until a pause ended was not sent before its end.
+_TIMER_TOLERANCE = 0.001
 URGENT = frozenset(
     (
         CONSTANTS.PLACE_LIMIT_ID,
@@ -75,19 +77,26 @@ class Trouble:
 
 @dataclass
 class RateGate:
-    """Holds back what falls under a rate limit after VALR has refused it, longer with each refusal in a row.
+    """Holds back what falls under a rate limit after VALR has refused it, longer with each pause in vain.
 
-    ``most`` is up to how many seconds VALR's own advice is followed.
+    ``most`` is up to how many seconds VALR's own advice is followed; ``refusals`` counts the pauses in a row, of which
+    all but the first were in vain.
     """
 
     most: float = ADVICE_MAX
     refusals: int = 0
     opens_at: float = _NEVER
 
-    def refused(self, now: float, retry_after: float | None = None) -> None:
-        """VALR refused a request for its rate, perhaps with advice when to come back, in seconds."""
-        self.refusals += 1
+    def refused(self, sent_at: float, now: float, retry_after: float | None = None) -> None:
+        """VALR refused a request for its rate, perhaps with advice when to come back, in seconds.
+
+        :param sent_at: monotonic seconds; of what left before the last pause was over, only the advice is news
+        """
         advice = None if retry_after is None else min(retry_after, self.most)
+        if sent_at >= self.opens_at - _TIMER_TOLERANCE:
+            self.refusals += 1
+        elif advice is None:
+            return
         self.opens_at = max(self.opens_at, now + rate_limit_delay(self.refusals, advice))
 
     def passed(self) -> None:
@@ -141,11 +150,11 @@ class ConnectionTroubles:
         gate = self._gates.get(limit_id)
         return 0.0 if gate is None else gate.wait(self._clock())
 
-    def rate_limited(self, limit_id: str, retry_after: float | None = None) -> None:
-        """VALR refused a request for its rate."""
+    def rate_limited(self, limit_id: str, sent_at: float, retry_after: float | None = None) -> None:
+        """VALR refused a request for its rate; ``sent_at`` is in monotonic seconds."""
         now = self._clock()
         most = URGENT_ADVICE_MAX if limit_id in URGENT else ADVICE_MAX
-        self._gates.setdefault(limit_id, RateGate(most)).refused(now, retry_after)
+        self._gates.setdefault(limit_id, RateGate(most)).refused(sent_at, now, retry_after)
         what = LIMITED.get(limit_id, _OTHERWISE_LIMITED)
         trouble = self._limits.setdefault(
             limit_id,

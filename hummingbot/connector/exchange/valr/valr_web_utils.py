@@ -379,11 +379,12 @@ class ValrRestClient:
             async with self._factory.throttler.execute_task(limit_id):
                 if before_sending is not None:
                     before_sending()
+                sent_at = time.monotonic()
                 content = await self._send(f"{method.value} {path}", deadline, request)
         except ValrWithdrawnError:
             raise
         except ValrRateLimitedError as error:
-            self._troubles.rate_limited(limit_id, error.retry_after)
+            self._troubles.rate_limited(limit_id, sent_at, error.retry_after)
             raise
         except ValrRefusedError:
             self._took_it(limit_id)

@@ -550,6 +550,25 @@ async def test_a_placement_that_never_gets_through_is_given_up() -> None:
     assert len(socket.sent) == 5
 
 
+async def test_orders_that_are_refused_in_the_same_instant_wait_no_longer_than_one() -> None:
+    refused: set[str] = set()
+
+    def second_time_lucky(frame: dict[str, Any]) -> Reply:
+        identifier = frame["payload"]["customerOrderId"]
+        if identifier in refused:
+            return accepted(frame)
+        refused.add(identifier)
+        return {"type": "RATE_LIMIT_EXCEEDED", "clientMsgId": frame["clientMsgId"]}
+
+    entry, socket = over_socket(second_time_lucky)
+    orders = [LIMIT._replace(client_order_id=f"HBOTB{number}") for number in range(8)]
+    placing = asyncio.gather(*map(entry.place, orders))
+    await asyncio.wait_for(socket.has_sent(9), 1)
+    assert len(refused) == 8
+    assert len(await asyncio.wait_for(placing, 1)) == 8
+    assert len(socket.sent) == 16
+
+
 async def test_a_rate_limit_frame_that_names_only_the_kind_leaves_it_in_doubt() -> None:
     entry, socket = over_socket(lambda frame: {"type": "RATE_LIMIT_EXCEEDED", "data": {"requestType": frame["type"]}})
     with pytest.raises(ValrUnknownOutcomeError):
@@ -583,7 +602,7 @@ async def test_what_is_cancelled_while_the_rate_limit_is_waited_out_is_not_sent_
 
 async def test_whether_it_is_still_wanted_is_asked_after_the_wait() -> None:
     entry, socket = over_socket(accepted)
-    entry._troubles.rate_limited(CONSTANTS.SOCKET_PLACE_LIMIT_ID, 0.05)
+    entry._troubles.rate_limited(CONSTANTS.SOCKET_PLACE_LIMIT_ID, time.monotonic(), 0.05)
     reasons = ["a strategy wants it"]
     placing = asyncio.create_task(entry.place(LIMIT, None, lambda: bool(reasons)))
     await asyncio.sleep(0)

@@ -55,11 +55,11 @@ def test_waits_grow_with_jitter_up_to_a_limit_and_follow_valrs_advice() -> None:
     ],
 )
 def test_advice_is_followed_for_a_minute_at_most_and_for_orders_for_some_seconds(
-    troubles: ConnectionTroubles, limit_id: str, longest: float
+    troubles: ConnectionTroubles, clock: Hand, limit_id: str, longest: float
 ) -> None:
-    troubles.rate_limited(limit_id, retry_after=3.5)
+    troubles.rate_limited(limit_id, clock.now, retry_after=3.5)
     assert 3.5 <= troubles.pause(limit_id) <= 4.375
-    troubles.rate_limited(limit_id, retry_after=3600.0)
+    troubles.rate_limited(limit_id, clock.now, retry_after=3600.0)
     assert longest <= troubles.pause(limit_id) <= longest * 1.25
 
 
@@ -81,16 +81,39 @@ def test_a_socket_that_answers_no_commands_has_one_line_at_each_end(
 def test_the_gate_stays_shut_longer_with_each_refusal_in_a_row_and_not_after_a_success() -> None:
     gate = RateGate()
     assert gate.wait(0.0) == 0.0
-    waits = []
+    now, waits = 0.0, []
     for _ in range(3):
-        gate.refused(0.0)
-        waits.append(gate.wait(0.0))
-    assert waits == sorted(waits)
-    assert 0.25 <= waits[0] < 1.0 <= waits[2]
-    assert gate.wait(waits[2]) == 0.0
+        gate.refused(now, now + 0.01)
+        waits.append(gate.wait(now + 0.01))
+        now = gate.opens_at
+    assert 0.25 <= waits[0] < 0.32 < 0.5 <= waits[1] < 0.63 < 1.0 <= waits[2] < 1.26
+    assert gate.wait(now) == 0.0
     gate.passed()
-    gate.refused(10.0)
+    gate.refused(10.0, 10.0)
     assert gate.wait(10.0) <= 0.3125
+
+
+def test_many_refusals_of_what_was_sent_before_the_pause_ended_are_one() -> None:
+    gate = RateGate()
+    for reply_at in (0.01, 0.02, 0.3, 5.0):
+        # The last of them come when the pause is over already.
+        gate.refused(0.0, reply_at)
+    assert 0.26 <= gate.opens_at <= 0.01 + 0.3125
+    ended_at = gate.opens_at
+    gate.refused(ended_at - 0.1, 0.4)
+    assert (gate.refusals, gate.opens_at) == (1, ended_at)
+    # A timer may go off a moment too early.
+    gate.refused(ended_at - 1e-6, ended_at + 0.01)
+    assert gate.refusals == 2
+    assert 0.5 <= gate.wait(ended_at + 0.01) <= 0.625
+
+
+def test_the_longest_advice_of_a_burst_is_followed() -> None:
+    gate = RateGate()
+    for retry_after in (None, 2.0, None, 8.0, 3.0, None):
+        gate.refused(0.0, 0.01, retry_after)
+    assert 8.0 <= gate.wait(0.01) <= 10.0
+    assert gate.refusals == 1
 
 
 # --- Lines ------------------------------------------------------------------------------------------------------------
@@ -112,7 +135,7 @@ def test_a_rate_limit_has_one_line_at_each_end(
     troubles: ConnectionTroubles, clock: Hand, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(4):
-        troubles.rate_limited(CONSTANTS.PUBLIC_LIMIT_ID)
+        troubles.rate_limited(CONSTANTS.PUBLIC_LIMIT_ID, clock.now)
         clock.now += 1
     troubles.admitted(CONSTANTS.PRIVATE_LIMIT_ID)
     clock.now += 5
@@ -125,8 +148,8 @@ def test_a_rate_limit_has_one_line_at_each_end(
     assert "lets public requests through again after 9.0 s (it struck 4 times)" in caplog.text
 
 
-def test_each_rate_limit_keeps_off_for_itself(troubles: ConnectionTroubles) -> None:
-    troubles.rate_limited(CONSTANTS.PRIVATE_LIMIT_ID, retry_after=3.0)
+def test_each_rate_limit_keeps_off_for_itself(troubles: ConnectionTroubles, clock: Hand) -> None:
+    troubles.rate_limited(CONSTANTS.PRIVATE_LIMIT_ID, clock.now, retry_after=3.0)
     assert 3.0 <= troubles.pause(CONSTANTS.PRIVATE_LIMIT_ID) <= 3.75
     assert troubles.pause(CONSTANTS.CANCEL_LIMIT_ID) == 0.0
 

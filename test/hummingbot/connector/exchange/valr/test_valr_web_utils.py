@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -186,6 +187,18 @@ async def test_rate_limit(
     assert caught.value.retry_after == advice
 
 
+async def test_requests_that_are_refused_in_the_same_instant_shut_the_gate_for_one_pause(
+    server: Server, api: WebAssistantsFactory
+) -> None:
+    troubles = ConnectionTroubles(lambda: logging.getLogger("test"))
+    client = ValrRestClient(api, server.url, troubles)
+    server.answers(429, "")
+    asked = (client.request(RESTMethod.GET, CONSTANTS.PAIRS_PATH) for _ in range(6))
+    errors = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(error) for error in errors] == [ValrRateLimitedError] * 6
+    assert troubles.pause(CONSTANTS.PUBLIC_LIMIT_ID) <= 0.3125
+
+
 async def test_rate_limit_until_a_date(server: Server, client: ValrRestClient) -> None:
     server.answers(
         429, "", headers={"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)}
@@ -228,7 +241,7 @@ async def test_what_is_not_wanted_any_more_after_the_wait_is_not_sent(server: Se
         troubles = ConnectionTroubles(lambda: logging.getLogger("test"), metrics=metrics)
         client = ValrRestClient(api, server.url, troubles)
         if reason == "VALR has refused one":
-            troubles.rate_limited(limit_id, 0.05)
+            troubles.rate_limited(limit_id, time.monotonic(), 0.05)
         else:
             api.throttler.count(limit_id)
         path = CONSTANTS.PLACE_LIMIT_PATH
