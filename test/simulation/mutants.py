@@ -235,7 +235,7 @@ MUTANTS: dict[str, Mutant] = {
         Change(
             valr_api_user_stream_data_source,
             "ValrAPIUserStreamDataSource._keep_alive",
-            "if now - self._last_frame_time > limit:",
+            "if now - silent_since > limit:",
             "if False:",
         ),
         _NO_POLLS,

@@ -38,7 +38,7 @@ AUTHENTICATION_DEADLINE = 10.0
 SUBSCRIBE_SUSPICION = 1.0
 HEALTHY_LIFETIME = CONSTANTS.HEALTHY_SOCKET_LIFETIME
 WATCH_INTERVAL = 1.0
-# A command went unanswered: is anybody there?
+# A command went unanswered: is anybody there? So long after a PING that asks.
 DOUBTED_SILENCE_LIMIT = 5.0
 # VALR repeats the list of all open orders at each change of one: of long ones only the newest is taken, so often.
 LONG_LIST = 8 * 1024
@@ -224,18 +224,23 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _keep_alive(self, assistant: WSAssistant) -> None:
-        last_ping = time.time()
+        pinged_at, probed_at = time.time(), 0.0
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
             now = time.time()
             doubted = self._order_entry.is_socket_doubted
+            # Any frame ends a doubt: what came before it says nothing, as a quiet account may bring no frame for long.
+            is_new_doubt = doubted and self._last_frame_time >= probed_at
+            if is_new_doubt:
+                probed_at = now
             limit = DOUBTED_SILENCE_LIMIT if doubted else CONSTANTS.SOCKET_SILENCE_LIMIT
-            if now - self._last_frame_time > limit:
+            silent_since = probed_at if doubted else self._last_frame_time
+            if now - silent_since > limit:
                 raise ConnectionError(f"nothing came for {limit:g} s")
             if self._order_entry.is_renewal_wanted:
                 raise ConnectionError("it answers no commands")
-            if now - last_ping >= (WATCH_INTERVAL if doubted else CONSTANTS.SOCKET_PING_INTERVAL):
-                last_ping = now
+            if is_new_doubt or now - pinged_at >= (WATCH_INTERVAL if doubted else CONSTANTS.SOCKET_PING_INTERVAL):
+                pinged_at = now
                 await assistant.send(WSJSONRequest({"type": CONSTANTS.PING}))
 
     async def _process_websocket_messages(self, websocket_assistant: WSAssistant, queue: asyncio.Queue[Any]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -394,6 +395,29 @@ async def test_a_socket_that_left_a_command_unanswered_is_left_sooner(
         assert "PING" in place.server.connections[0].kinds
         assert not place.order_entry.is_socket_doubted
     assert texts(caplog, "nothing came for 0.2 s")
+
+
+@pytest.mark.usefixtures("quick_watch")
+async def test_a_quiet_socket_is_asked_before_it_is_left_for_a_command_that_went_unanswered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(CONSTANTS, "SOCKET_SILENCE_LIMIT", 60.0)
+    monkeypatch.setattr(CONSTANTS, "SOCKET_PING_INTERVAL", 60.0)
+    monkeypatch.setattr(source_module, "DOUBTED_SILENCE_LIMIT", 0.2)
+    monkeypatch.setattr("hummingbot.connector.exchange.valr.valr_order_entry.REPLY_DEADLINE", 0.02)
+    async with world() as place:
+        await until(lambda: place.connected == 1)
+        for _ in range(2):
+            await until(lambda: time.time() - place.source.last_frame_time > 0.3)
+            with pytest.raises(OSError, match="CANCEL_LIMIT_ORDER was not answered"):
+                await place.order_entry.cancel("BTCZAR", "HBOTB1", "", over_rest=False)
+            assert place.order_entry.is_socket_doubted
+            await until(lambda: not place.order_entry.is_socket_doubted)
+            # Commands are answered, so two in a row do not go unanswered.
+            await place.server.last.send({"type": "CANCEL_ORDER_WS_RESPONSE", "clientMsgId": "late"})
+            await place.next_event()
+        assert place.server.handshakes == 1
+        assert place.server.last.kinds.count("PING") >= 2
 
 
 @pytest.mark.usefixtures("quick_watch")
