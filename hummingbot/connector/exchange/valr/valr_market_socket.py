@@ -16,7 +16,6 @@ from hummingbot.core.web_assistant.connections.data_types import WSJSONRequest
 from hummingbot.core.web_assistant.ws_assistant import WSAssistant
 
 _PING = {"type": CONSTANTS.PING}
-_CLOSE_DEADLINE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,17 +131,13 @@ class MarketSocket:
         self._changed.set()
 
     async def close(self) -> None:
-        """Stop all work and close the connection, without waiting long for the other side."""
+        """Stop all work and close the connection."""
         self.task.cancel()
         await asyncio.wait({self.task})
         if not self.task.cancelled():
             # It had failed already; asked for, that is no news to the event loop.
             self.task.exception()
-        try:
-            async with asyncio.timeout(_CLOSE_DEADLINE):
-                await self._assistant.disconnect()
-        except TimeoutError:
-            return
+        await self._assistant.disconnect()
 
     def failure(self) -> BaseException:
         """Return why the connection ended."""

@@ -26,6 +26,8 @@ from hummingbot.core.web_assistant.connections.ws_connection import WSConnection
 from hummingbot.core.web_assistant.web_assistants_factory import WebAssistantsFactory
 
 REQUEST_DEADLINE = 10.0
+# How long a socket is given to close in order, in seconds: one that is dead in one direction never does.
+CLOSE_DEADLINE = 1.0
 KEEP_ALIVE = 240.0
 # VALR answered 403 to requests without these (valr-api.md 1.1).
 REQUEST_HEADERS = {"Content-Type": "application/json", "User-Agent": "hummingbot-valr"}
@@ -212,12 +214,35 @@ class ValrWSConnection(WSConnection):
             raise
 
     async def disconnect(self) -> None:
-        """Close the socket and its session."""
+        """Close the socket and its session; what does not close in time is dropped.
+
+        aiohttp waits ten seconds for the other side's word, and again for so long after each frame that comes instead.
+        """
+        transport = self._transport()
         try:
-            await super().disconnect()
-        finally:
-            if self._client_session is not None:
-                await self._client_session.close()
+            async with asyncio.timeout(CLOSE_DEADLINE):
+                await super().disconnect()
+                await self._close_session()
+        except TimeoutError:
+            await self._drop(transport)
+        except BaseException:
+            await self._drop(transport)
+            raise
+
+    async def _drop(self, transport: asyncio.BaseTransport | None) -> None:
+        self._connected = False
+        if isinstance(transport, asyncio.WriteTransport):
+            # To close it would wait for all that was written to leave first.
+            transport.abort()
+        await self._close_session()
+
+    async def _close_session(self) -> None:
+        if self._client_session is not None:
+            await self._client_session.close()
+
+    def _transport(self) -> asyncio.BaseTransport | None:
+        connection = None if self._connection is None else self._connection._response.connection
+        return None if connection is None else connection.transport
 
     async def receive(self) -> WSResponse | None:
         """Return the next message: a text frame the short way, anything else through the base class's checks."""

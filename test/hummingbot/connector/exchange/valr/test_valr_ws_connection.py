@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,8 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from hummingbot.connector.exchange.valr import valr_web_utils
+from hummingbot.connector.exchange.valr.valr_market_socket import MarketSocket, MarketTiming
 from hummingbot.connector.exchange.valr.valr_web_utils import (
     Begun,
     ValrWSConnection,
@@ -171,6 +174,61 @@ async def test_a_socket_that_was_never_opened_leaves_no_session() -> None:
         with pytest.raises(aiohttp.ClientConnectorError):
             await assistant.connect("ws://127.0.0.1:1/")
         assert session_of(assistant).closed
+
+
+# --- Leaving a socket that is dead in one direction -------------------------------------------------------------------
+async def deaf(socket: web.WebSocketResponse) -> None:
+    """Send frames and hear nothing, the word that closes a socket neither."""
+    transport = socket._req.transport
+    assert transport is not None
+    transport.pause_reading()
+    while not transport.is_closing():
+        await socket.send_str("{}")
+        await asyncio.sleep(0.02)
+
+
+def client_socket(assistant: WSAssistant) -> socket.socket:
+    found: socket.socket = assistant._connection._transport().get_extra_info("socket")
+    return found
+
+
+async def until_gone(client: socket.socket) -> None:
+    async with asyncio.timeout(1):
+        while client.fileno() >= 0:  # noqa: ASYNC110 - asyncio tells nobody that it has closed a socket
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("of_market_data", [False, True])
+@pytest.mark.parametrize("unsent", [0, 32 * 1024 * 1024])
+async def test_a_socket_that_does_not_hear_of_its_end_is_dropped_in_time(
+    monkeypatch: pytest.MonkeyPatch, unsent: int, *, of_market_data: bool
+) -> None:
+    monkeypatch.setattr(valr_web_utils, "CLOSE_DEADLINE", 0.2)
+    async with served(deaf) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
+        client = client_socket(assistant)
+        session = session_of(assistant)
+        if unsent:
+            # More than the machine's own buffers take: to wait until it has left would be to wait for ever.
+            assistant._connection._transport().write(bytes(unsent))
+        leave = MarketSocket(assistant, MarketTiming(), lambda frame: None).close if of_market_data else None
+        await asyncio.wait_for((leave or assistant.disconnect)(), 2)
+        assert session.closed
+        assert not assistant._connection.connected
+        await until_gone(client)
+
+
+async def test_who_leaves_such_a_socket_can_give_up_and_nothing_stays_open() -> None:
+    async with served(deaf) as port, build_api_factory() as factory:
+        assistant = await connected(factory, port)
+        client = client_socket(assistant)
+        leaving = asyncio.create_task(assistant.disconnect())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(leaving, 2)
+        assert session_of(assistant).closed
+        await until_gone(client)
 
 
 # --- Work that is begun at once ---------------------------------------------------------------------------------------
