@@ -114,6 +114,8 @@ NETWORK_CHECK_RETRY = 0.5
 NETWORK_CHECK_TIMEOUT = 25.0
 # Without the account socket there is a poll every two seconds, each of whose calls may take ten.
 POLL_WINDOW = 15.0
+# How long the first poll waits until the difference of the clocks is known: its requests are signed with the time.
+FIRST_CLOCK_PATIENCE = 3.0
 REFRESH_RETRY = 2.0
 REFRESH_RETRY_MAX = 60.0
 RULES_DOUBT_INTERVAL = 60.0
@@ -201,6 +203,7 @@ class ValrExchange(ExchangePyBase):
         self._has_heard_of_orders = False
         self._account_polled_at = -math.inf
         self._read_only_watch: asyncio.Task[None] | None = None
+        self._clock_measurement: asyncio.Task[None] | None = None
         self._metrics = Metrics()
         self._latency = LatencyRecorder(self._metrics.latency)
         self._troubles = ConnectionTroubles(self.logger, metrics=self._metrics)
@@ -541,11 +544,18 @@ class ValrExchange(ExchangePyBase):
         self._keeper.reconcile()
 
     async def _update_time_synchronizer(self, pass_on_non_cancelled_error: bool = False) -> None:
-        """Measure the difference of the clocks; a failure leaves the last measurement in place.
+        """Measure the difference of the clocks beside the poll; a failure leaves the last measurement in place.
 
-        The base class would build the whole interactive application to announce a failure.
+        In the base class no balance, order or trade is polled until VALR's clock was read, and a failure is announced
+        through the whole interactive application, which it builds for that.
         """
-        await self._access.measure_clock()
+        is_first = self._clock_measurement is None
+        if self._clock_measurement is None or self._clock_measurement.done():
+            if self._troubles.pause(CONSTANTS.TIME_LIMIT_ID):
+                return
+            self._clock_measurement = self._keeper.spawn(self._access.measure_clock())
+        if is_first:
+            await asyncio.wait({self._clock_measurement}, timeout=FIRST_CLOCK_PATIENCE)
 
     async def _make_network_check_request(self) -> None:
         """Answer from the sockets' liveness: one failed health request would tear down everything that works."""

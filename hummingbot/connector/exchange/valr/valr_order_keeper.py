@@ -701,9 +701,9 @@ class OrderKeeper:
             await safe_gather(*(self.look_up(each) for each in asked if each not in listed))
         # In order, as everything that is sent: what happens must not depend on how Python hashes names.
         pairs = dict.fromkeys(order.trading_pair for order in self._tracker.all_updatable_orders.values())
-        for trading_pair in sorted(pairs, key=lambda each: self._trades_polled_at.get(each, -math.inf))[:PAIRS_A_POLL]:
-            self._trades_polled_at[trading_pair] = time.monotonic()
-            await self.fetch_trades(trading_pair)
+        due = sorted(pairs, key=lambda each: self._trades_polled_at.get(each, -math.inf))[:PAIRS_A_POLL]
+        self._trades_polled_at.update(dict.fromkeys(due, time.monotonic()))
+        await safe_gather(*map(self.fetch_trades, due))
 
     async def poll_lost(self) -> None:
         """Ask for the orders the framework has given up; one that has ended, or that VALR does not know, is let go.

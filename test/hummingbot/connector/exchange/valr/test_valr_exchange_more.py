@@ -8,7 +8,8 @@ import inspect
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -895,6 +896,7 @@ async def test_a_jump_of_a_clock_is_followed_at_once_and_one_wrong_answer_is_not
             {"epochTime": time.time() + answer} if isinstance(answer := answers.pop(0), int) else answer
         )
         await place.exchange._update_time_synchronizer()
+        await until(place.exchange._clock_measurement.done)
         assert answers == []
         assert place.exchange._time_synchronizer.time() - time.time() == pytest.approx(ahead, abs=1.0)
 
@@ -904,6 +906,95 @@ async def test_a_clock_that_cannot_be_read_stops_nothing(caplog: pytest.LogCaptu
         place.valr.answers[TIME] = (503, "")
         await place.exchange._update_time_synchronizer()
     assert texts(caplog, "VALR's clock could not be read", logging.WARNING)
+
+
+@asynccontextmanager
+async def polling(exchange: ValrExchange) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Hummingbot's own loop of polls; what is yielded lets it poll once more."""
+    exchange._keeper.ensure_running()
+    loop = asyncio.create_task(exchange._status_polling_loop())
+
+    async def poll() -> None:
+        await until(lambda: not exchange._poll_notifier.is_set())
+        exchange._poll_notifier.set()
+
+    try:
+        yield poll
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+async def test_a_clock_that_hangs_holds_back_no_poll_and_the_first_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(valr_exchange, "FIRST_CLOCK_PATIENCE", 0.2)
+    async with world() as place:
+        answered = asyncio.Event()
+
+        async def hang(_: Request) -> Any:
+            await answered.wait()
+            return {"epochTime": time.time() + 3600}
+
+        place.valr.answers |= {TIME: hang, BALANCES: []}
+        began = time.monotonic()
+        async with polling(place.exchange) as poll:
+            await poll()
+            await until(lambda: len(place.valr.sent(BALANCES)) == 1)
+            assert time.monotonic() - began >= 0.2
+            monkeypatch.setattr(valr_exchange, "FIRST_CLOCK_PATIENCE", 60.0)
+            for count in (2, 3):
+                await poll()
+                await until(lambda count=count: len(place.valr.sent(BALANCES)) == count)
+            assert len(place.valr.sent(TIME)) == 1
+            answered.set()
+            await until(lambda: place.exchange._time_synchronizer.time() - time.time() > 3000)
+            await poll()
+            await until(lambda: len(place.valr.sent(TIME)) == 2)
+
+
+async def test_the_first_poll_is_signed_by_valrs_clock() -> None:
+    async with world() as place:
+        place.valr.answers |= {TIME: lambda _: {"epochTime": time.time() + 3600}, BALANCES: []}
+        async with polling(place.exchange) as poll:
+            await poll()
+            await until(lambda: place.valr.sent(BALANCES))
+        stamp = int(place.valr.sent(BALANCES)[0].headers["X-VALR-TIMESTAMP"])
+        assert stamp / 1000 - time.time() == pytest.approx(3600, abs=10)
+
+
+async def test_while_the_clock_may_not_be_asked_for_polls_go_on_without() -> None:
+    async with world() as place:
+        place.valr.answers[BALANCES] = []
+        place.exchange._troubles.rate_limited(CONSTANTS.TIME_LIMIT_ID, time.monotonic(), 60.0)
+        async with polling(place.exchange) as poll:
+            for count in (1, 2):
+                await poll()
+                await until(lambda count=count: len(place.valr.sent(BALANCES)) == count)
+        assert place.valr.sent(TIME) == []
+        assert place.exchange._clock_measurement is None
+
+
+async def test_trades_that_hang_hold_back_those_of_no_other_pair() -> None:
+    async with world(rules=False) as place:
+        place.valr.answers[ORDER_TYPES] = [
+            {"currencyPair": symbol, "orderTypes": ["LIMIT"]} for symbol in (SYMBOL, "BNBUSDC")
+        ]
+        await place.exchange._update_trading_rules()
+        answered = asyncio.Event()
+
+        async def hang(_: Request) -> Any:
+            await answered.wait()
+            return []
+
+        other = "/v1/account/BNBUSDC/tradehistory?skip=0&limit=100"
+        place.valr.answers |= {TRADES: hang, status_path(): state("Placed"), other: []}
+        place.track()
+        place.track("HBOTB2", "order-2", trading_pair="BNB-USDC")
+        poll = asyncio.create_task(place.exchange._update_order_status())
+        await until(lambda: place.valr.sent(TRADES) and place.valr.sent(other))
+        answered.set()
+        await poll
 
 
 # --- Placing ----------------------------------------------------------------------------------------------------------
@@ -1308,7 +1399,9 @@ async def test_a_poll_fetches_the_trades_of_some_pairs_at_a_time(monkeypatch: py
         monkeypatch.setattr(keeper, "_tracker", SimpleNamespace(lost_orders={}, all_updatable_orders=orders))
         for _ in range(5):
             await keeper.poll()
-    assert fetched == [*pairs, "A-ZAR", "B-ZAR"]
+        monkeypatch.setattr(valr_order_keeper, "PAIRS_A_POLL", 10)
+        await keeper.poll()
+    assert fetched == [*pairs, "A-ZAR", "B-ZAR", "C-ZAR", "A-ZAR", "B-ZAR"]
 
 
 async def test_a_trade_that_cannot_be_read_hides_no_other_and_holds_the_end_back(
