@@ -41,6 +41,8 @@ from hummingbot.core.web_assistant.connections.data_types import RESTMethod
 REPLY_DEADLINE = 2.0
 # An order call that hangs must not keep a stop waiting: better look the order up soon.
 ORDER_DEADLINE = 3.0
+# As long as a lookup hangs it is not repeated: what became of an order is better asked anew soon.
+LOOKUP_DEADLINE = 3.0
 RATE_LIMIT_TRIES = 5
 # A socket over which frames come while so many commands in a row go unanswered is replaced, once, and where that is of
 # no help left alone for a growing time.

@@ -32,6 +32,7 @@ from hummingbot.connector.exchange.valr.valr_messages import (
 )
 from hummingbot.connector.exchange.valr.valr_metrics import Metrics
 from hummingbot.connector.exchange.valr.valr_order_entry import (
+    LOOKUP_DEADLINE,
     OrderEntry,
     Placement,
     SentCommand,
@@ -57,6 +58,7 @@ from hummingbot.connector.exchange.valr.valr_order_outcomes import (
     Wish,
 )
 from hummingbot.connector.exchange.valr.valr_web_utils import (
+    REQUEST_DEADLINE,
     ValrNotSentError,
     ValrRateLimitedError,
     ValrRefusedError,
@@ -93,6 +95,8 @@ TRADES_OVERLAP = 300.0
 # Stamps of an earlier run are by a clock that nobody had compared with VALR's.
 CLOCK_MARGIN = 600.0
 WARNING_INTERVAL = 600.0
+# Questions that were answered slowly, beyond which all of them are forgotten: at worst they are asked once in vain.
+MOST_SLOW_PATHS = 500
 # Kinds of warnings beyond which those of long ago are forgotten.
 MOST_KINDS = 500
 
@@ -183,6 +187,7 @@ class OrderKeeper:
         self._suspects_due = math.inf
         self._trades_covered: dict[str, float] = {}
         self._trades_polled_at: dict[str, float] = {}
+        self._slow_paths: set[str] = set()
 
     # --- Running ------------------------------------------------------------------------------------------------------
     def ensure_running(self) -> None:
@@ -624,7 +629,7 @@ class OrderKeeper:
     async def _ask_for_totals(self, path: str) -> OrderReport | None:
         """Return an order's summary, None if VALR has none, as it has for an open order."""
         try:
-            return _readable(parse_order_report(await self._request(RESTMethod.GET, path)))
+            return _readable(parse_order_report(await self._ask(path)))
         except (ValrRefusedError, ValrUnknownOutcomeError, ValueError):
             # How it says so is not known (valr-api.md 9); the status will say what is true.
             return None
@@ -633,12 +638,33 @@ class OrderKeeper:
         self, path: str, parse: Callable[[Any], OrderReport | Unreadable | None]
     ) -> OrderReport | None:
         try:
-            content = await self._request(RESTMethod.GET, path)
+            content = await self._ask(path)
         except ValrRefusedError as error:
             if is_unknown_order(error):
                 return None
             raise
         return _readable(parse(content))
+
+    async def _ask(self, path: str) -> Any:
+        """Look something up; what was not answered soon is given longer the next time, until it is answered soon again.
+
+        A call that was lost is so repeated after some seconds, and an exchange that is slow is heard all the same.
+
+        :raises ValrRequestError: no answer
+        """
+        deadline = REQUEST_DEADLINE if path in self._slow_paths else LOOKUP_DEADLINE
+        began = time.monotonic()
+        try:
+            content = await self._request(RESTMethod.GET, path, deadline=deadline)
+        except ValrUnknownOutcomeError as error:
+            if error.is_overdue:
+                if len(self._slow_paths) >= MOST_SLOW_PATHS:
+                    self._slow_paths.clear()
+                self._slow_paths.add(path)
+            raise
+        if time.monotonic() - began < LOOKUP_DEADLINE:
+            self._slow_paths.discard(path)
+        return content
 
     async def fetch_trades(self, trading_pair: str, since: float | None = None) -> None:
         """Fetch the account's trades of a pair and hand them in, oldest first.
@@ -678,7 +704,8 @@ class OrderKeeper:
             path = CONSTANTS.PAIR_TRADE_HISTORY_PATH.format(
                 symbol=symbol, skip=page * CONSTANTS.TRADE_HISTORY_PAGE, limit=CONSTANTS.TRADE_HISTORY_PAGE
             )
-            rows = parse_trades(await self._request(RESTMethod.GET, path))
+            # All but the newest are asked for after long absences only.
+            rows = parse_trades(await (self._request(RESTMethod.GET, path) if page else self._ask(path)))
             for row in rows:
                 if isinstance(row, Unreadable):
                     self._warn(f"A trade of {trading_pair} cannot be read: {row.problem}", "unreadable trade")

@@ -89,12 +89,14 @@ class ValrRateLimitedError(ValrRequestError):
 class ValrUnknownOutcomeError(ValrRequestError):
     """A time-out, a dropped connection, a 5xx or an unreadable body: the request may have been executed or not.
 
-    ``is_unavailable`` says that the answer was 503, with which VALR also announces its read-only mode.
+    ``is_unavailable`` says that the answer was 503, with which VALR also announces its read-only mode, ``is_overdue``
+    that no answer came within the deadline.
     """
 
-    def __init__(self, message: str, *, is_unavailable: bool = False) -> None:
+    def __init__(self, message: str, *, is_unavailable: bool = False, is_overdue: bool = False) -> None:
         super().__init__(message)
         self.is_unavailable = is_unavailable
+        self.is_overdue = is_overdue
 
 
 def is_unanswered(error: BaseException) -> bool:
@@ -438,7 +440,7 @@ class ValrRestClient:
         except aiohttp.ClientConnectorError as error:
             raise ValrNotSentError(f"cannot connect for {what}: {error}") from error
         except TimeoutError as error:
-            raise ValrUnknownOutcomeError(f"no answer to {what} within {deadline:g} s") from error
+            raise ValrUnknownOutcomeError(f"no answer to {what} within {deadline:g} s", is_overdue=True) from error
         except (aiohttp.ClientError, ConnectionError, UnicodeDecodeError) as error:
             raise ValrUnknownOutcomeError(f"no usable answer to {what}: {type(error).__name__} {error}") from error
         is_question = request.method is RESTMethod.GET

@@ -32,7 +32,11 @@ from hummingbot.connector.exchange.valr.valr_messages import ApiError
 from hummingbot.connector.exchange.valr.valr_order_journal import OrderJournal
 from hummingbot.connector.exchange.valr.valr_order_outcomes import LookUp, SendCancel
 from hummingbot.connector.exchange.valr.valr_utils import Options, ValrConfigMap, ValrLoopbackConfigMap
-from hummingbot.connector.exchange.valr.valr_web_utils import REQUEST_DEADLINE, ValrRefusedError
+from hummingbot.connector.exchange.valr.valr_web_utils import (
+    REQUEST_DEADLINE,
+    ValrRefusedError,
+    ValrUnknownOutcomeError,
+)
 from hummingbot.core.data_type.cancellation_result import CancellationResult
 from hummingbot.core.data_type.common import OrderType, TradeType
 from hummingbot.core.data_type.in_flight_order import InFlightOrder, OrderState
@@ -973,6 +977,76 @@ async def test_while_the_clock_may_not_be_asked_for_polls_go_on_without() -> Non
                 await until(lambda count=count: len(place.valr.sent(BALANCES)) == count)
         assert place.valr.sent(TIME) == []
         assert place.exchange._clock_measurement is None
+
+
+@pytest.mark.parametrize(("lost", "word"), [(status_path(), "Cancelled"), (TRADES, "Filled")])
+async def test_a_question_that_is_lost_is_soon_asked_again(
+    monkeypatch: pytest.MonkeyPatch, lost: str, word: str
+) -> None:
+    monkeypatch.setattr(valr_order_keeper, "LOOKUP_DEADLINE", 0.2)
+    async with world() as place:
+        order = place.track()
+        is_filled = word == "Filled"
+        place.valr.answers |= {
+            status_path(): state(word, "0" if is_filled else "1"),
+            TRADES: [trade()] if is_filled else [],
+        }
+        answer, over = place.valr.answers[lost], asyncio.Event()
+
+        async def lose_the_first(_: Request) -> Any:
+            if len(place.valr.sent(lost)) == 1:
+                await over.wait()
+            return answer
+
+        place.valr.answers[lost] = lose_the_first
+        place.exchange._keeper.ensure_running()
+        place.exchange._keeper.reconcile()
+        await until(lambda: order.is_done)
+        over.set()
+        assert len(place.valr.sent(lost)) >= 2
+
+
+@pytest.mark.parametrize("slow", [status_path(), TRADES])
+async def test_an_exchange_that_answers_slowly_is_heard_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    monkeypatch.setattr(valr_order_keeper, "LOOKUP_DEADLINE", 0.2)
+    async with world() as place:
+        place.valr.answers |= {status_path(): state("Filled", "0"), TRADES: [trade()]}
+        answer = place.valr.answers[slow]
+        delays = iter([0.4, 0.4, 0.4, 0.0])
+
+        async def take_time(_: Request) -> Any:
+            await asyncio.sleep(next(delays))
+            return answer
+
+        place.valr.answers[slow] = take_time
+        keeper = place.exchange._keeper
+        asked = [
+            lambda: keeper.fetch_report(LookUp("HBOTB1", ORDER_ID, PAIR)),
+            lambda: keeper.trades_since(PAIR, 0.0),
+        ][slow == TRADES]
+        with pytest.raises(ValrUnknownOutcomeError, match=r"within 0\.2 s"):
+            await asked()
+        for _ in range(3):
+            assert keeper._slow_paths == {slow}
+            assert await asked()
+        assert keeper._slow_paths == set()
+
+
+async def test_questions_that_were_answered_slowly_are_not_remembered_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(valr_order_keeper, "LOOKUP_DEADLINE", 0.05)
+    monkeypatch.setattr(valr_order_keeper, "MOST_SLOW_PATHS", 1)
+    async with world() as place:
+        over = asyncio.Event()
+        for order_id in ("first", "second"):
+            place.valr.answers[status_path(order_id)] = lambda _: over.wait()
+            with pytest.raises(ValrUnknownOutcomeError):
+                await place.exchange._keeper.fetch_report(LookUp("HBOTB1", order_id, PAIR))
+        assert place.exchange._keeper._slow_paths == {status_path("second")}
+        over.set()
 
 
 async def test_trades_that_hang_hold_back_those_of_no_other_pair() -> None:
