@@ -8,6 +8,7 @@ mean *not executed*, not sent means *never left*, unknown outcome means exactly 
 import asyncio
 import functools
 import itertools
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -326,7 +327,7 @@ class OrderEntry:
             if self._is_held and sent is None:
                 raise ValrReadOnlyError("VALR is in read-only mode (maintenance)")
             try:
-                return await self._place_once(placement, sent, is_wanted)
+                return await self._place_once(placement, sent, is_wanted, attempt)
             except ValrRateLimitedError:
                 # The next try is held back until the limit may have opened again.
                 if attempt >= RATE_LIMIT_TRIES:
@@ -335,7 +336,7 @@ class OrderEntry:
                 sent = None
 
     async def _place_once(
-        self, placement: Placement, sent: SentCommand | None, is_wanted: Callable[[], bool]
+        self, placement: Placement, sent: SentCommand | None, is_wanted: Callable[[], bool], attempt: int
     ) -> Accepted:
         if sent is not None:
             return await self._placed(sent)
@@ -344,12 +345,14 @@ class OrderEntry:
             return await self._place_over_rest(placement, is_wanted)
         async with self._throttler.execute_task(CONSTANTS.SOCKET_PLACE_LIMIT_ID):
             _require_wanted(placement, is_wanted)
-            return await self._placed(self._write_placement(placement, send))
+            return await self._placed(self._write_placement(placement, send, attempt))
 
-    def _write_placement(self, placement: Placement, send: SendFrame) -> SentCommand:
+    def _write_placement(self, placement: Placement, send: SendFrame, attempt: int) -> SentCommand:
         command = CONSTANTS.PLACE_MARKET_ORDER if placement.price is None else CONSTANTS.PLACE_LIMIT_ORDER
         identifier = placement.client_order_id
-        return self._write(command, identifier, placement.payload(), send, (identifier,))
+        # A refusal that comes twice must not be taken for the answer to the next try, which may live.
+        client_msg_id = identifier if attempt == 1 else f"try{attempt}{identifier}"
+        return self._write(command, client_msg_id, placement.payload(), send, (identifier,))
 
     async def _placed(self, sent: SentCommand) -> Accepted:
         reply = await self._limited_reply(CONSTANTS.SOCKET_PLACE_LIMIT_ID, sent)
@@ -502,6 +505,11 @@ def _require_wanted(placement: Placement, is_wanted: Callable[[], bool]) -> None
         raise ValrWithdrawnError(
             f"order {placement.client_order_id} is not to be sent any more: it was cancelled, or VALR has shown it"
         )
+
+
+def placed_order_id(client_msg_id: str) -> str:
+    """Return the client order id of the placement that a clientMsgId names, whichever try of it."""
+    return re.sub(r"\Atry[0-9]+", "", client_msg_id)
 
 
 def _cancel_payload(symbol: str, client_order_id: str, order_id: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     SentCommand,
     SignedRequest,
     is_cancel_not_found,
+    placed_order_id,
 )
 from hummingbot.connector.exchange.valr.valr_order_ids import ClientOrderIds
 from hummingbot.connector.exchange.valr.valr_order_journal import JournalEntry, OrderJournal
@@ -549,10 +550,10 @@ class OrderKeeper:
         await self._publish(self._lifecycle.failure(order_id, client_order_id, reason, time.monotonic()))
 
     async def take_late_reply(self, reply: CommandReply) -> None:
-        """Take a reply that nobody waited for any more; a placement's clientMsgId is its client order id."""
+        """Take a reply that nobody waited for any more; a placement's clientMsgId names its order."""
         if reply.command not in (CONSTANTS.PLACE_LIMIT_ORDER, CONSTANTS.PLACE_MARKET_ORDER):
             return
-        identifier = reply.client_msg_id or reply.client_order_id
+        identifier = placed_order_id(reply.client_msg_id) or reply.client_order_id
         if reply.error is None and reply.order_id:
             await self._publish(
                 self._lifecycle.placement_accepted(identifier, reply.order_id, time.monotonic(), proof=False)

@@ -1741,7 +1741,7 @@ async def test_what_is_unclear_changes_nothing_and_is_looked_up(frame: dict[str,
             assert place.told(kind) == []
 
 
-@pytest.mark.parametrize("echo", [{"clientMsgId": "HBOTB1"}, {}])
+@pytest.mark.parametrize("echo", [{"clientMsgId": "HBOTB1"}, {"clientMsgId": "try2HBOTB1"}, {}])
 async def test_a_late_reply_names_its_order(echo: dict[str, str]) -> None:
     async with world() as place:
         place.track(order_id=None)

@@ -20,6 +20,7 @@ from hummingbot.connector.exchange.valr.valr_order_entry import (
     OrderEntry,
     Placement,
     is_cancel_not_found,
+    placed_order_id,
 )
 from hummingbot.connector.exchange.valr.valr_throttler import ValrThrottler
 from hummingbot.connector.exchange.valr.valr_troubles import ConnectionTroubles
@@ -540,6 +541,27 @@ async def test_a_placement_over_the_rate_is_sent_again() -> None:
     entry, socket = over_socket(third_time_lucky)
     assert (await entry.place(LIMIT)).order_id == ORDER_ID
     assert len(socket.sent) == 3
+
+
+@pytest.mark.usefixtures("no_delays")
+@pytest.mark.parametrize("placement", [LIMIT, MARKET])
+async def test_a_refusal_for_rate_that_comes_twice_is_no_answer_to_the_next_try(placement: Placement) -> None:
+    entry, socket = over_socket()
+    limited = reply("RATE_LIMIT_EXCEEDED", data={"requestType": "PLACE_LIMIT_ORDER"})
+    async with waiting(entry, socket, placement) as task:
+        socket.take(limited(socket.sent[0]))
+        await asyncio.wait_for(socket.has_sent(2), 1)
+        socket.take(limited(socket.sent[0]))
+        socket.take(accepted(socket.sent[1]))
+        assert await asyncio.wait_for(task, 1) == Accepted(ORDER_ID, proof=False)
+    assert len(socket.sent) == 2
+    first, second = (frame["clientMsgId"] for frame in socket.sent)
+    assert first == placement.client_order_id != second
+    assert placed_order_id(first) == placed_order_id(second) == placement.client_order_id
+    # VALR takes so much of customerOrderId; of clientMsgId it says nothing.
+    assert second.isalnum()
+    assert len(second) <= 50
+    assert [late.rate_limited for late in socket.returned if isinstance(late, CommandReply)] == [True]
 
 
 @pytest.mark.usefixtures("no_delays")
