@@ -229,7 +229,7 @@ class ValrAPIUserStreamDataSource(UserStreamTrackerDataSource):
             await asyncio.sleep(WATCH_INTERVAL)
             now = time.time()
             doubted = self._order_entry.is_socket_doubted
-            # Any frame ends a doubt: what came before it says nothing, as a quiet account may bring no frame for long.
+            # What a doubt is about began after the last frame, which on a quiet account may be old: it is asked first.
             is_new_doubt = doubted and self._last_frame_time >= probed_at
             if is_new_doubt:
                 probed_at = now

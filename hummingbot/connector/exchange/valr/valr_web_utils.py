@@ -231,9 +231,9 @@ class ValrWSConnection(WSConnection):
             await self._drop(transport)
             raise
 
-    async def _drop(self, transport: asyncio.BaseTransport | None) -> None:
+    async def _drop(self, transport: asyncio.Transport | None) -> None:
         self._connected = False
-        if isinstance(transport, asyncio.WriteTransport):
+        if transport is not None:
             # To close it would wait for all that was written to leave first.
             transport.abort()
         await self._close_session()
@@ -242,7 +242,7 @@ class ValrWSConnection(WSConnection):
         if self._client_session is not None:
             await self._client_session.close()
 
-    def _transport(self) -> asyncio.BaseTransport | None:
+    def _transport(self) -> asyncio.Transport | None:
         connection = None if self._connection is None else self._connection._response.connection
         return None if connection is None else connection.transport
 
