@@ -209,14 +209,13 @@ class _ChecksummedBook(VerifiedBook):
         self._sequence = sequence
         self._last_diff = diff
 
-    def _is_repeated(self, sequence: int, diff: Mapping[str, Any], expected: int) -> bool:
-        """Tell whether a diff out of its place is the last one once more, which says nothing new.
+    def _require_repetition(self, sequence: int, diff: Mapping[str, Any], expected: int) -> None:
+        """Return if a diff that is out of its place is the last one once more, which says nothing new.
 
         :raises SequenceGapError: it is another one
         """
-        if sequence == self._sequence and diff == self._last_diff:
-            return True
-        raise SequenceGapError(expected, sequence)
+        if sequence != self._sequence or diff != self._last_diff:
+            raise SequenceGapError(expected, sequence)
 
     def _verify_checksum(self, expected: int) -> None:
         """Compare the checksum, which is computed again only when an entry that it covers may have changed."""
@@ -251,7 +250,8 @@ class L1Book(_ChecksummedBook):
             self._heard = sequence
         if not self._verified:
             return None
-        if sequence != self._sequence + 1 and self._is_repeated(sequence, data, self._sequence + 1):
+        if sequence != self._sequence + 1:
+            self._require_repetition(sequence, data, self._sequence + 1)
             return None
         bids = self._bids.set(data["b"])
         asks = self._asks.set(data["a"])
@@ -308,7 +308,8 @@ class FullBook(_ChecksummedBook):
         if not self._verified:
             return None
         expected = self._sequence + sum(len(level["Orders"]) for level in (*data["Bids"], *data["Asks"]))
-        if sequence != expected and self._is_repeated(sequence, data, expected):
+        if sequence != expected:
+            self._require_repetition(sequence, data, expected)
             return None
         bids = self._apply_side(self._bids, data["Bids"])
         asks = self._apply_side(self._asks, data["Asks"])

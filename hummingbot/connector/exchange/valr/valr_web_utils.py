@@ -243,7 +243,9 @@ class ValrWSConnection(WSConnection):
             await self._client_session.close()
 
     def _transport(self) -> asyncio.Transport | None:
-        connection = None if self._connection is None else self._connection._response.connection
+        # aiohttp shows it in no other way; where it is not found, the end of the session has to do.
+        response = getattr(self._connection, "_response", None)
+        connection = None if response is None else response.connection
         return None if connection is None else connection.transport
 
     async def receive(self) -> WSResponse | None:
