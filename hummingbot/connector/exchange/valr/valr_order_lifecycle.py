@@ -244,7 +244,8 @@ class OrderLifecycle:
         cancel.sending = True
         cancel.due = cancel.resend_at = None
         cancel.attempts += 1
-        return SendCancel(record.client_order_id, record.order_id, record.trading_pair, cancel.attempts % 2 == 0)
+        order_id = "" if record.is_id_doubted else record.order_id
+        return SendCancel(record.client_order_id, order_id, record.trading_pair, cancel.attempts % 2 == 0)
 
     def trades_since(self, trading_pair: str) -> float:
         """How far back (Unix seconds) trades of a pair can concern a live order; infinity if none lives.
@@ -495,7 +496,7 @@ class OrderLifecycle:
                 self._cancel_overdue(record, now)
                 return self._doubt_id(record, now + _back_off(record.failed_checks))
             # Asked for the order by our own id, VALR names this one.
-            del self._by_order_id[record.order_id]
+            self._by_order_id.pop(record.order_id, None)
             record.order_id = report.order_id
             self._by_order_id[report.order_id] = record
         record.is_id_doubted = False
@@ -600,6 +601,7 @@ class OrderLifecycle:
             record = self._by_order_id.get(report.order_id)
             if record is not None and record.listed is report and record.proven_open:
                 # The very row of the list before: it has said all it can say.
+                record.is_listed = True
                 listed.add(record.client_order_id)
                 continue
             if not report.word.is_terminal:
@@ -729,7 +731,9 @@ class OrderLifecycle:
 
     # --- Rules --------------------------------------------------------------------------------------------------------
     def _find(self, message: Evidence) -> OrderRecord | None:
-        record = self._by_order_id.get(message.order_id) or self._records.get(message.client_order_id)
+        # Our own id first: VALR's may be one that a reply gave to another order. In VALR's app an order can be given
+        # another id in place of ours, which nobody knows.
+        record = self._records.get(message.client_order_id) or self._by_order_id.get(message.order_id)
         return record or self._ended.get(message.client_order_id)
 
     def _live(self, order_id: str, client_order_id: str) -> OrderRecord | None:
@@ -753,6 +757,9 @@ class OrderLifecycle:
     def _link(self, record: OrderRecord, order_id: str, now: float) -> list[Outcome]:
         if not order_id or record.order_id:
             return []
+        if order_id in self._by_order_id:
+            # It is another order's: which is whose is asked by our own ids.
+            return self._doubt_id(record, now)
         record.order_id = order_id
         self._by_order_id[order_id] = record
         outcomes: list[Outcome] = []

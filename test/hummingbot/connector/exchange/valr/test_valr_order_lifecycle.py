@@ -459,6 +459,29 @@ def test_an_answer_about_another_order_than_was_asked_for_is_asked_for_by_ours()
     assert [wish.order_id for wish in lookups(desk.after(5.0))] == [OID]
 
 
+@rule("an id that VALR contradicts is asked for")
+def test_an_id_that_is_given_to_two_orders_stays_with_the_one_that_has_it() -> None:
+    desk = Desk()
+    desk.open()
+    desk.track("HBOT2")
+    desk.take(desk.lifecycle.placement_accepted("HBOT2", OID, desk.now, proof=False))
+    assert lookups(desk.after(rules.DOUBT_SPACING)) == [LookUp("HBOT2", "", PAIR)]
+    # What VALR says under both ids is said of the order that our own names.
+    desk.event(trade(1, "0.4"))
+    desk.event(report("Cancelled", "0.4"))
+    assert [outcome for outcome in desk.said if isinstance(outcome, Ended)] == [Ended(CID, OID, PAIR, End.CANCELLED)]
+    found = report("Placed", order_id="order-2", client_order_id="HBOT2")
+    desk.take(desk.lifecycle.looked_up("HBOT2", found, desk.now))
+    assert desk.said[-1] == Progress("HBOT2", "order-2", PAIR, Stage.OPEN)
+
+
+def test_a_cancel_names_our_own_id_while_valrs_is_in_doubt() -> None:
+    desk = Desk()
+    desk.open()
+    desk.event(report("Placed", order_id="another"))
+    assert desk.cancel().order_id == ""
+
+
 def test_an_event_for_another_order_id_of_an_order_that_has_ended_says_nothing() -> None:
     desk = Desk()
     desk.open()
@@ -1632,7 +1655,10 @@ def test_immediate_orders_are_followed_until_they_end() -> None:
     desk.looked_up(report("Partially Filled", "0.4"))
     desk.event(trade(1, "0.4"))
     assert desk.ends == []
-    desk.listed(report("Partially Filled", "0.4"))
+    row = report("Partially Filled", "0.4")
+    desk.listed(row)
+    desk.listed()
+    desk.listed(row)
     assert lookups(desk.after(rules.IMMEDIATE_LIFETIME))
     desk.looked_up(report("Partially Filled", "0.4"))
     # The last list has it: it may rest after all.
