@@ -399,6 +399,10 @@ class OrderLifecycle:
         if record is None:
             return []
         self._settle_cancel(record, now)
+        cancel = record.cancel
+        if cancel is not None and cancel.wanted:
+            # It was answered at once: sent again as soon each time, it would use up what its lookups need.
+            cancel.resend_at = now + back_off(max(cancel.attempts, 1), ANSWER_PATIENCE, CANCEL_DEADLINE_MAX)
         if not_found:
             record.cancel_found_nothing_at = now
         return []

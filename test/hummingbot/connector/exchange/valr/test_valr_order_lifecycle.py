@@ -1425,6 +1425,23 @@ def test_a_stray_that_cannot_rest_is_known_by_its_type() -> None:
     assert desk.fills == ["trade-1"]
 
 
+@rule("a cancel is seen to until the order has ended")
+def test_a_cancel_that_finds_nothing_is_sent_again_ever_later_while_no_lookup_answers() -> None:
+    desk = Desk()
+    desk.open()
+    desk.cancel()
+    sent = [desk.now]
+    for _ in range(400):
+        desk.take(desk.lifecycle.cancel_refused(CID, desk.now, not_found=True))
+        while not cancels(desk.after(0.1)):
+            pass
+        sent.append(desk.now)
+        if len(sent) == 8:
+            break
+    pauses = [round(later - before) for before, later in pairwise(sent)]
+    assert pauses == [1, 2, 4, 8, 15, 15, 15]
+
+
 def test_a_cancel_for_certainty_is_dropped_when_the_order_appears_after_all() -> None:
     desk = Desk()
     desk.lifecycle.placement_doubtful(CID, desk.now)
