@@ -148,6 +148,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a v2 cancel ends an order before its fills are known": Mutant(
         _lifecycle("cancel_done", "Ending(OrderWord.CANCELLED, None", "Ending(OrderWord.CANCELLED, record.filled"),
+        _NO_POLLS,
         day=_UNTOLD_FILLS,
     ),
     "an order ends before its fills are told": Mutant(
