@@ -102,7 +102,10 @@ _UNTOLD_FILLS = made_day(
 """A day on which orders are cancelled over REST after fills of which no event told."""
 
 _UNANSWERED = made_day(
-    fault("place_reply_lost", 40, 170), fault("drop_event", 40, 170), fault("account_socket_close", 40, 170, 0.2)
+    fault("place_reply_lost", 40, 170),
+    fault("drop_event", 40, 170),
+    fault("account_socket_close", 40, 170, 0.1),
+    refresh=3.0,
 )
 """A day on which nothing is heard of new orders, and the account socket is cut again and again."""
 
