@@ -497,7 +497,6 @@ class OrderLifecycle:
         if report.order_id != record.order_id:
             if not record.is_id_doubted:
                 record.failed_checks += 1
-                self._cancel_overdue(record, now)
                 return self._doubt_id(record, now + _back_off(record.failed_checks))
             # Asked for the order by our own id, VALR names this one.
             self._by_order_id.pop(record.order_id, None)

@@ -475,6 +475,21 @@ def test_an_id_that_is_given_to_two_orders_stays_with_the_one_that_has_it() -> N
     assert desk.said[-1] == Progress("HBOT2", "order-2", PAIR, Stage.OPEN)
 
 
+@rule("an id that VALR contradicts is asked for")
+def test_an_order_that_was_given_anothers_id_before_that_had_it_takes_neither_its_fills_nor_its_end() -> None:
+    desk = Desk()
+    desk.track("HBOT2")
+    desk.take(desk.lifecycle.placement_accepted("HBOT2", OID, desk.now, proof=False))
+    desk.event(trade(1, "1"))
+    desk.event(report("Filled", "1"))
+    assert {outcome.client_order_id for outcome in desk.said if isinstance(outcome, Fill | Ended)} <= {CID}
+    assert desk.lifecycle.is_live("HBOT2")
+    assert LookUp(CID, "", PAIR) in desk.after(rules.DOUBT_SPACING)
+    desk.looked_up(report("Filled", "1"))
+    (end,) = (outcome for outcome in desk.said if isinstance(outcome, Ended))
+    assert end == Ended(CID, OID, PAIR, End.FILLED)
+
+
 def test_a_cancel_names_our_own_id_while_valrs_is_in_doubt() -> None:
     desk = Desk()
     desk.open()
